@@ -1,0 +1,23 @@
+import type { PhysicalMemory } from './memory/physical.ts';
+import type { PortSpace } from './memory/ports.ts';
+import type { Clock } from './clock.ts';
+import type { Probe } from './probe.ts';
+import type { Log } from './log.ts';
+import type { Cpu } from './cpu/cpu.ts';
+
+/** What a CPU, a device or the firmware may ask of the machine. */
+export interface MachineServices {
+  readonly memory: PhysicalMemory;
+  readonly ports: PortSpace;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly cpus: readonly Cpu[];
+  /** Null when nobody observes. */
+  readonly probe: Probe | null;
+  /** Leave emitted code at the next instruction boundary: something pending or a deadline changed. */
+  kick(): void;
+  /** Whole-machine requests; carried out at the next boundary. */
+  request(what: 'reset' | 'power-off' | 'triple-fault', code?: number): void;
+  /** Decoded code is stale: its page was written or its breakpoints changed. */
+  invalidateCode(page: number): void;
+}

@@ -1,0 +1,43 @@
+/**
+ * The one map of the linear memory (a single `WebAssembly.Memory`) that holds all machine state: CPU blocks, TLBs,
+ * decoded code and guest RAM. Emitted WebAssembly and TypeScript agree on these numbers and on nothing else.
+ */
+
+export const PAGE_SIZE = 4096;
+
+/** Where a slow-path access stages its bytes: MMIO, page-crossing, watched and code-page accesses (64 bytes used). */
+export const BOUNCE = 0x100;
+export const BOUNCE_END = 0x180;
+
+export const MAX_CPUS = 16;
+export const CPU_BLOCKS = 0x1_0000;
+export const CPU_BLOCK_SIZE = 0x2000;
+
+/**
+ * A TLB context: data entries, then code entries. There are `TLB_CONTEXTS` address-space contexts per CPU, each with a
+ * supervisor and a user half (CPL 3), so that neither a privilege change nor a VM entry flushes.
+ */
+export const TLB_ENTRIES = 1024;
+export const TLB_ENTRY_SIZE = 32; // i64 read tag, i64 write tag, i32 host page, i32 physical page number, 8 spare
+export const CODE_TLB_ENTRIES = 512;
+export const CODE_TLB_ENTRY_SIZE = 16; // i64 tag, i32 code page table address, 4 spare
+export const TLB_HALF_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE + CODE_TLB_ENTRIES * CODE_TLB_ENTRY_SIZE;
+export const TLB_CONTEXTS = 4;
+export const TLB_PER_CPU = TLB_CONTEXTS * 2 * TLB_HALF_SIZE;
+export const TLBS = 0x4_0000;
+
+/** Decoded code: page tables (4096 record addresses each) and records, both bump-allocated and flushed together. */
+export const CODE_TABLES = 0x80_0000;
+export const CODE_TABLE_SIZE = PAGE_SIZE * 4;
+export const CODE_TABLE_COUNT = 3072;
+export const RECORDS = CODE_TABLES + CODE_TABLE_SIZE * CODE_TABLE_COUNT;
+export const RECORD_SIZE = 16;
+export const RECORDS_SIZE = 48 << 20;
+
+/** Guest physical address 0. RAM is contiguous from here. */
+export const RAM = RECORDS + RECORDS_SIZE;
+
+/** RAM may not reach the PCI hole, and all of it must fit a 32-bit linear memory. */
+export const MAX_RAM = 0xc000_0000 - 0x1000_0000;
+
+if (TLBS + MAX_CPUS * TLB_PER_CPU > CODE_TABLES) throw new Error('layout: TLBs overlap code tables');
