@@ -8,6 +8,8 @@ export interface CpuModel {
   readonly family: number;
   readonly model: number;
   readonly stepping: number;
+  /** Highest basic CPUID leaf. */
+  readonly maxLeaf: number;
   /** Physical-address width in bits. */
   readonly physicalBits: number;
   /** Features offered, by their SDM names in lower case: `nx`, `pcid`, `pdpe1gb`, `rdtscp`, `smep`... */

@@ -1,0 +1,19 @@
+import type { CpuModel } from './model.ts';
+import { SANDYBRIDGE_FEATURES, SANDYBRIDGE_VMX } from './sandybridge.ts';
+
+export const HASWELL_FEATURES: readonly string[] = [...SANDYBRIDGE_FEATURES, 'fsgsbase', 'tsc-adjust', 'smep', 'erms', 'invpcid'];
+export const HASWELL_VMX: readonly string[] = [...SANDYBRIDGE_VMX, 'enable-invpcid', 'ept-accessed-dirty', 'enable-vm-functions', 'vmcs-shadowing'];
+
+export const haswell: CpuModel = {
+  name: 'haswell',
+  description: '2013: adds SMEP, INVPCID, FSGSBASE and EPT accessed and dirty flags',
+  vendor: 'GenuineIntel',
+  brand: 'Intel(R) Core(TM) i7-4770 CPU @ 1.00GHz',
+  family: 6,
+  model: 0x3c,
+  stepping: 3,
+  maxLeaf: 0xd,
+  physicalBits: 39,
+  features: new Set(HASWELL_FEATURES),
+  vmx: { features: new Set(HASWELL_VMX) },
+};

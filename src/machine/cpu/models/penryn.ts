@@ -1,0 +1,16 @@
+import type { CpuModel } from './model.ts';
+import { BASE_FEATURES, BASE_VMX } from './base.ts';
+
+export const penryn: CpuModel = {
+  name: 'penryn',
+  description: '2008: VMX without EPT, VPID or unrestricted guest; no PCID, no 1-GByte pages',
+  vendor: 'GenuineIntel',
+  brand: 'Intel(R) Core(TM)2 Duo CPU     P8600  @ 1.00GHz',
+  family: 6,
+  model: 0x17,
+  stepping: 10,
+  maxLeaf: 0xa,
+  physicalBits: 36,
+  features: new Set(BASE_FEATURES),
+  vmx: { features: new Set(BASE_VMX) },
+};

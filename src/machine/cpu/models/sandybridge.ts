@@ -1,0 +1,20 @@
+import type { CpuModel } from './model.ts';
+import { EPT_VMX } from './base.ts';
+import { NEHALEM_FEATURES } from './nehalem.ts';
+
+export const SANDYBRIDGE_FEATURES: readonly string[] = [...NEHALEM_FEATURES, 'pcid', 'pdpe1gb'];
+export const SANDYBRIDGE_VMX: readonly string[] = [...EPT_VMX, 'unrestricted-guest'];
+
+export const sandybridge: CpuModel = {
+  name: 'sandybridge',
+  description: '2011: adds unrestricted guest, PCID and 1-GByte pages',
+  vendor: 'GenuineIntel',
+  brand: 'Intel(R) Xeon(R) CPU E5-2670 0 @ 1.00GHz',
+  family: 6,
+  model: 0x2d,
+  stepping: 7,
+  maxLeaf: 0xd,
+  physicalBits: 46,
+  features: new Set(SANDYBRIDGE_FEATURES),
+  vmx: { features: new Set(SANDYBRIDGE_VMX) },
+};
