@@ -198,7 +198,16 @@ function halfAt(cpu: Cpu, at: number): Half {
 }
 
 /** As `insertData`, with the linear address in halves and the half chosen. `high` and `low` may be signed or unsigned. */
-export function insertDataAt(cpu: Cpu, halfAddress: number, high: number, low: number, hostPage: number, physPage: number, readable: boolean, writable: boolean): void {
+export function insertDataAt(
+  cpu: Cpu,
+  halfAddress: number,
+  high: number,
+  low: number,
+  hostPage: number,
+  physPage: number,
+  readable: boolean,
+  writable: boolean,
+): void {
   if (halfAddress >= ALIGN_HALVES) return;
   const { u32 } = cpu.m;
   const entry = dataEntry(halfAddress, low >>> 12);
