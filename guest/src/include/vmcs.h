@@ -1,0 +1,173 @@
+/* VMCS field encodings, SDM Vol. 3 Appendix B: the fields this VMM reads or writes. */
+#pragma once
+#include "types.h"
+
+enum vmcs_field {
+	/* 16-bit guest state, B.1.2 */
+	GUEST_ES_SELECTOR = 0x800,
+	GUEST_CS_SELECTOR = 0x802,
+	GUEST_SS_SELECTOR = 0x804,
+	GUEST_DS_SELECTOR = 0x806,
+	GUEST_FS_SELECTOR = 0x808,
+	GUEST_GS_SELECTOR = 0x80a,
+	GUEST_LDTR_SELECTOR = 0x80c,
+	GUEST_TR_SELECTOR = 0x80e,
+	/* 16-bit host state, B.1.3 */
+	HOST_ES_SELECTOR = 0xc00,
+	HOST_CS_SELECTOR = 0xc02,
+	HOST_SS_SELECTOR = 0xc04,
+	HOST_DS_SELECTOR = 0xc06,
+	HOST_FS_SELECTOR = 0xc08,
+	HOST_GS_SELECTOR = 0xc0a,
+	HOST_TR_SELECTOR = 0xc0c,
+	/* 64-bit control, B.2.1 */
+	MSR_BITMAP = 0x2004,
+	VM_EXIT_MSR_STORE_ADDRESS = 0x2006,
+	VM_EXIT_MSR_LOAD_ADDRESS = 0x2008,
+	VM_ENTRY_MSR_LOAD_ADDRESS = 0x200a,
+	TSC_OFFSET = 0x2010,
+	EPT_POINTER = 0x201a,
+	XSS_EXITING_BITMAP = 0x202c,
+	/* 64-bit read-only, B.2.2 */
+	GUEST_PHYSICAL_ADDRESS = 0x2400,
+	/* 64-bit guest state, B.2.3 */
+	VMCS_LINK_POINTER = 0x2800,
+	GUEST_IA32_DEBUGCTL = 0x2802,
+	GUEST_IA32_EFER = 0x2806,
+	GUEST_PDPTE0 = 0x280a,
+	/* 64-bit host state, B.2.4 */
+	HOST_IA32_EFER = 0x2c02,
+	/* 32-bit control, B.3.1 */
+	PIN_BASED_CONTROLS = 0x4000,
+	PRIMARY_CONTROLS = 0x4002,
+	EXCEPTION_BITMAP = 0x4004,
+	PAGE_FAULT_ERROR_CODE_MASK = 0x4006,
+	PAGE_FAULT_ERROR_CODE_MATCH = 0x4008,
+	CR3_TARGET_COUNT = 0x400a,
+	VM_EXIT_CONTROLS = 0x400c,
+	VM_EXIT_MSR_STORE_COUNT = 0x400e,
+	VM_EXIT_MSR_LOAD_COUNT = 0x4010,
+	VM_ENTRY_CONTROLS = 0x4012,
+	VM_ENTRY_MSR_LOAD_COUNT = 0x4014,
+	VM_ENTRY_INTERRUPTION_INFO = 0x4016,
+	VM_ENTRY_EXCEPTION_ERROR_CODE = 0x4018,
+	VM_ENTRY_INSTRUCTION_LENGTH = 0x401a,
+	SECONDARY_CONTROLS = 0x401e,
+	/* 32-bit read-only, B.3.2 */
+	VM_INSTRUCTION_ERROR = 0x4400,
+	EXIT_REASON = 0x4402,
+	IDT_VECTORING_INFO = 0x4408,
+	IDT_VECTORING_ERROR_CODE = 0x440a,
+	VM_EXIT_INSTRUCTION_LENGTH = 0x440c,
+	/* 32-bit guest state, B.3.3 */
+	GUEST_ES_LIMIT = 0x4800,
+	GUEST_CS_LIMIT = 0x4802,
+	GUEST_SS_LIMIT = 0x4804,
+	GUEST_DS_LIMIT = 0x4806,
+	GUEST_FS_LIMIT = 0x4808,
+	GUEST_GS_LIMIT = 0x480a,
+	GUEST_LDTR_LIMIT = 0x480c,
+	GUEST_TR_LIMIT = 0x480e,
+	GUEST_GDTR_LIMIT = 0x4810,
+	GUEST_IDTR_LIMIT = 0x4812,
+	GUEST_ES_ACCESS_RIGHTS = 0x4814,
+	GUEST_CS_ACCESS_RIGHTS = 0x4816,
+	GUEST_SS_ACCESS_RIGHTS = 0x4818,
+	GUEST_DS_ACCESS_RIGHTS = 0x481a,
+	GUEST_FS_ACCESS_RIGHTS = 0x481c,
+	GUEST_GS_ACCESS_RIGHTS = 0x481e,
+	GUEST_LDTR_ACCESS_RIGHTS = 0x4820,
+	GUEST_TR_ACCESS_RIGHTS = 0x4822,
+	GUEST_INTERRUPTIBILITY = 0x4824,
+	GUEST_ACTIVITY_STATE = 0x4826,
+	GUEST_SMBASE = 0x4828,
+	GUEST_IA32_SYSENTER_CS = 0x482a,
+	/* 32-bit host state, B.3.4 */
+	HOST_IA32_SYSENTER_CS = 0x4c00,
+	/* natural-width control, B.4.1 */
+	CR0_GUEST_HOST_MASK = 0x6000,
+	CR4_GUEST_HOST_MASK = 0x6002,
+	CR0_READ_SHADOW = 0x6004,
+	CR4_READ_SHADOW = 0x6006,
+	/* natural-width read-only, B.4.2 */
+	EXIT_QUALIFICATION = 0x6400,
+	GUEST_LINEAR_ADDRESS = 0x640a,
+	/* natural-width guest state, B.4.3 */
+	GUEST_CR0 = 0x6800,
+	GUEST_CR3 = 0x6802,
+	GUEST_CR4 = 0x6804,
+	GUEST_ES_BASE = 0x6806,
+	GUEST_CS_BASE = 0x6808,
+	GUEST_SS_BASE = 0x680a,
+	GUEST_DS_BASE = 0x680c,
+	GUEST_FS_BASE = 0x680e,
+	GUEST_GS_BASE = 0x6810,
+	GUEST_LDTR_BASE = 0x6812,
+	GUEST_TR_BASE = 0x6814,
+	GUEST_GDTR_BASE = 0x6816,
+	GUEST_IDTR_BASE = 0x6818,
+	GUEST_DR7 = 0x681a,
+	GUEST_RSP = 0x681c,
+	GUEST_RIP = 0x681e,
+	GUEST_RFLAGS = 0x6820,
+	GUEST_PENDING_DEBUG_EXCEPTIONS = 0x6822,
+	GUEST_IA32_SYSENTER_ESP = 0x6824,
+	GUEST_IA32_SYSENTER_EIP = 0x6826,
+	/* natural-width host state, B.4.4 */
+	HOST_CR0 = 0x6c00,
+	HOST_CR3 = 0x6c02,
+	HOST_CR4 = 0x6c04,
+	HOST_FS_BASE = 0x6c06,
+	HOST_GS_BASE = 0x6c08,
+	HOST_TR_BASE = 0x6c0a,
+	HOST_GDTR_BASE = 0x6c0c,
+	HOST_IDTR_BASE = 0x6c0e,
+	HOST_IA32_SYSENTER_ESP = 0x6c10,
+	HOST_IA32_SYSENTER_EIP = 0x6c12,
+	HOST_RSP = 0x6c14, /* written by vt_run.S */
+	HOST_RIP = 0x6c16,
+};
+
+/* Segment fields come in the order ES CS SS DS FS GS LDTR TR, two encodings apart. */
+enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR };
+
+/* SDM Vol. 3 section 25.6.2, primary processor-based controls */
+#define PRIMARY_USE_MSR_BITMAPS BIT(28)
+#define PRIMARY_ACTIVATE_SECONDARY BIT(31)
+/* secondary processor-based controls */
+#define SECONDARY_EPT BIT(1)
+#define SECONDARY_RDTSCP BIT(3)
+#define SECONDARY_UNRESTRICTED_GUEST BIT(7)
+#define SECONDARY_INVPCID BIT(12)
+#define SECONDARY_XSAVES BIT(20)
+#define SECONDARY_USER_WAIT_PAUSE BIT(26)
+/* section 25.7.1, exit controls */
+#define EXIT_SAVE_DEBUG_CONTROLS BIT(2)
+#define EXIT_HOST_ADDRESS_SPACE_SIZE BIT(9)
+#define EXIT_SAVE_EFER BIT(20)
+#define EXIT_LOAD_EFER BIT(21)
+/* section 25.8.1, entry controls */
+#define ENTRY_LOAD_DEBUG_CONTROLS BIT(2)
+#define ENTRY_IA32E_MODE_GUEST BIT(9)
+#define ENTRY_LOAD_EFER BIT(15)
+
+/* section 25.4.2, activity states */
+#define ACTIVITY_ACTIVE 0
+#define ACTIVITY_WAIT_FOR_SIPI 3
+
+/* sections 25.8.3 and 25.9.3: interruption information */
+#define INTERRUPTION_VALID BIT(31)
+#define INTERRUPTION_ERROR_CODE BIT(11)
+#define INTERRUPTION_HARDWARE_EXCEPTION (3 << 8)
+
+static inline u64 vmread(enum vmcs_field field)
+{
+	u64 value;
+	asm volatile("vmread %1, %0" : "=rm"(value) : "r"((u64)field) : "cc");
+	return value;
+}
+
+void vmwrite(enum vmcs_field field, u64 value); /* vmx_instructions.c: stops with a message when it fails */
+bool vmxon(u64 phys);
+bool vmclear(u64 phys);
+bool vmptrld(u64 phys);
