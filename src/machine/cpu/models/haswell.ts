@@ -1,8 +1,8 @@
+import { vmxFeaturesOf } from '../../vmx/features.ts';
 import type { CpuModel } from './model.ts';
-import { SANDYBRIDGE_FEATURES, SANDYBRIDGE_VMX } from './sandybridge.ts';
+import { SANDYBRIDGE_FEATURES } from './sandybridge.ts';
 
 export const HASWELL_FEATURES: readonly string[] = [...SANDYBRIDGE_FEATURES, 'fsgsbase', 'tsc-adjust', 'smep', 'erms', 'invpcid'];
-export const HASWELL_VMX: readonly string[] = [...SANDYBRIDGE_VMX, 'enable-invpcid', 'ept-accessed-dirty', 'enable-vm-functions', 'vmcs-shadowing'];
 
 export const haswell: CpuModel = {
   name: 'haswell',
@@ -15,5 +15,5 @@ export const haswell: CpuModel = {
   maxLeaf: 0xd,
   physicalBits: 39,
   features: new Set(HASWELL_FEATURES),
-  vmx: { features: new Set(HASWELL_VMX) },
+  vmx: { features: vmxFeaturesOf('haswell') },
 };

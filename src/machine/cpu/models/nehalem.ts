@@ -1,5 +1,6 @@
+import { vmxFeaturesOf } from '../../vmx/features.ts';
 import type { CpuModel } from './model.ts';
-import { BASE_FEATURES, EPT_VMX } from './base.ts';
+import { BASE_FEATURES } from './base.ts';
 
 export const NEHALEM_FEATURES: readonly string[] = [...BASE_FEATURES, 'popcnt', 'rdtscp'];
 
@@ -14,5 +15,5 @@ export const nehalem: CpuModel = {
   maxLeaf: 0xb,
   physicalBits: 36,
   features: new Set(NEHALEM_FEATURES),
-  vmx: { features: new Set(EPT_VMX) },
+  vmx: { features: vmxFeaturesOf('nehalem') },
 };

@@ -1,5 +1,6 @@
+import { vmxFeaturesOf } from '../../vmx/features.ts';
 import type { CpuModel } from './model.ts';
-import { BASE_FEATURES, BASE_VMX } from './base.ts';
+import { BASE_FEATURES } from './base.ts';
 
 export const penryn: CpuModel = {
   name: 'penryn',
@@ -12,5 +13,5 @@ export const penryn: CpuModel = {
   maxLeaf: 0xa,
   physicalBits: 36,
   features: new Set(BASE_FEATURES),
-  vmx: { features: new Set(BASE_VMX) },
+  vmx: { features: vmxFeaturesOf('penryn') },
 };

@@ -1,9 +1,8 @@
+import { vmxFeaturesOf } from '../../vmx/features.ts';
 import type { CpuModel } from './model.ts';
-import { EPT_VMX } from './base.ts';
 import { NEHALEM_FEATURES } from './nehalem.ts';
 
 export const SANDYBRIDGE_FEATURES: readonly string[] = [...NEHALEM_FEATURES, 'pcid', 'pdpe1gb'];
-export const SANDYBRIDGE_VMX: readonly string[] = [...EPT_VMX, 'unrestricted-guest'];
 
 export const sandybridge: CpuModel = {
   name: 'sandybridge',
@@ -16,5 +15,5 @@ export const sandybridge: CpuModel = {
   maxLeaf: 0xd,
   physicalBits: 46,
   features: new Set(SANDYBRIDGE_FEATURES),
-  vmx: { features: new Set(SANDYBRIDGE_VMX) },
+  vmx: { features: vmxFeaturesOf('sandybridge') },
 };

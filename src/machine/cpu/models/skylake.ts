@@ -1,9 +1,10 @@
+import { vmxFeaturesOf } from '../../vmx/features.ts';
 import type { CpuModel } from './model.ts';
-import { HASWELL_FEATURES, HASWELL_VMX } from './haswell.ts';
+import { HASWELL_FEATURES } from './haswell.ts';
 
 export const skylake: CpuModel = {
   name: 'skylake',
-  description: '2015, the default: adds SMAP; all of VMX that is built',
+  description: '2015, the default: adds SMAP; offers all of VMX that is built',
   vendor: 'GenuineIntel',
   brand: 'Intel(R) Core(TM) i7-6700 CPU @ 1.00GHz',
   family: 6,
@@ -12,5 +13,5 @@ export const skylake: CpuModel = {
   maxLeaf: 0xd,
   physicalBits: 39,
   features: new Set([...HASWELL_FEATURES, 'smap']),
-  vmx: { features: new Set([...HASWELL_VMX, 'page-modification-logging', 'mode-based-execute-control', 'use-tsc-scaling']) },
+  vmx: { features: vmxFeaturesOf('skylake') },
 };

@@ -1,0 +1,73 @@
+/** APIC base, feature control and what identifies the processor: SDM Vol. 4, 2.1. */
+import { gp } from '../fault.ts';
+import * as L from '../layout.ts';
+import { constant, MsrSlot, msrSlot, setMsrSlot, stored, within, type Msr } from './row.ts';
+
+/** IA32_APIC_BASE: BSP, x2APIC enable, global enable: SDM Vol. 3, 11.4.4. */
+export const ApicBase = { bsp: 0x100n, x2apic: 0x400n, enable: 0x800n, address: 0xfee0_0000n } as const;
+
+/** IA32_FEATURE_CONTROL: lock bit and "VMX outside SMX", as firmware leaves it. SDM Vol. 3, 24.7. */
+const FEATURE_CONTROL = 5n;
+
+/** IA32_MISC_ENABLE: fast strings on; branch trace and PEBS unavailable. */
+const MISC_ENABLE = 0x1801n;
+const MISC_ENABLE_MONITOR = 1n << 18n;
+/** Fast strings, thermal monitor, SpeedStep, MONITOR, MAXPHYADDR-neutral bits that operating systems write back. */
+const MISC_ENABLE_WRITABLE = 0x1_0049n | MISC_ENABLE_MONITOR;
+
+/** Bus ratio 10 of 100 MHz in bits 15:8 and 47:40: the TSC runs at 1 GHz. */
+const PLATFORM_INFO = (10n << 40n) | (10n << 8n);
+
+const FAMILY_6 = 'SDM Vol. 4, 2.1';
+
+export const platformMsrs: readonly Msr[] = [
+  constant(0x17, 'IA32_PLATFORM_ID', FAMILY_6, () => 0n),
+  {
+    index: 0x1b,
+    name: 'IA32_APIC_BASE',
+    section: 'SDM Vol. 3, 11.4.4',
+    needs: 'apic',
+    read: (cpu) => cpu.u64(L.APIC_BASE),
+    write(cpu, value) {
+      const x2apic = cpu.model.features.has('x2apic') ? ApicBase.x2apic : 0n;
+      const address = ((1n << BigInt(cpu.model.physicalBits)) - 1n) & ~0xfffn;
+      if ((value & ~(address | ApicBase.bsp | ApicBase.enable | x2apic)) !== 0n) throw gp();
+      const [old, now] = [cpu.u64(L.APIC_BASE) & 0xc00n, value & 0xc00n];
+      // SDM Vol. 3, 11.12.5: x2APIC mode is entered from xAPIC mode and left to disabled; EXTD without EN is invalid.
+      if (now === 0x400n || (old === 0xc00n && now === 0x800n) || (old === 0n && now === 0xc00n)) throw gp();
+      cpu.setU64(L.APIC_BASE, value);
+    },
+    reset: (cpu) => cpu.setU64(L.APIC_BASE, ApicBase.address | ApicBase.enable | (cpu.index === 0 ? ApicBase.bsp : 0n)),
+  },
+  {
+    index: 0x3a,
+    name: 'IA32_FEATURE_CONTROL',
+    section: 'SDM Vol. 3, 24.7',
+    needs: 'vmx',
+    read: (cpu) => msrSlot(cpu, MsrSlot.featureControl),
+    write(cpu, value) {
+      if ((msrSlot(cpu, MsrSlot.featureControl) & 1n) !== 0n || (value & ~5n) !== 0n) throw gp();
+      setMsrSlot(cpu, MsrSlot.featureControl, value);
+    },
+    reset: (cpu) => setMsrSlot(cpu, MsrSlot.featureControl, FEATURE_CONTROL),
+  },
+  constant(0x79, 'IA32_BIOS_UPDT_TRIG', 'SDM Vol. 3, 10.11.6', () => 0n, { ignored: true }),
+  // Software writes 0, executes CPUID and reads the revision in the upper half.
+  constant(0x8b, 'IA32_BIOS_SIGN_ID', 'SDM Vol. 3, 10.11.7', () => 1n << 32n, { ignored: true }),
+  constant(0xce, 'MSR_PLATFORM_INFO', 'SDM Vol. 4, table 2-15', () => PLATFORM_INFO),
+  // No error-reporting banks.
+  constant(0x179, 'IA32_MCG_CAP', 'SDM Vol. 3, 16.3.1.1', () => 0n, { needs: 'mca' }),
+  stored(0x17a, 'IA32_MCG_STATUS', 'SDM Vol. 3, 16.3.1.2', MsrSlot.mcgStatus, within(7n), { needs: 'mca' }),
+  {
+    index: 0x1a0,
+    name: 'IA32_MISC_ENABLE',
+    section: FAMILY_6,
+    read: (cpu) => msrSlot(cpu, MsrSlot.miscEnable),
+    write: (cpu, value) => setMsrSlot(cpu, MsrSlot.miscEnable, (value & MISC_ENABLE_WRITABLE) | (MISC_ENABLE & ~MISC_ENABLE_WRITABLE)),
+    reset: (cpu) => setMsrSlot(cpu, MsrSlot.miscEnable, MISC_ENABLE | (cpu.model.features.has('monitor') ? MISC_ENABLE_MONITOR : 0n)),
+  },
+  // LBR and BTF can be set and read back; no branch is recorded.
+  stored(0x1d9, 'IA32_DEBUGCTL', 'SDM Vol. 3, 17.4.1', MsrSlot.debugctl, within(3n)),
+  // No performance counters (CPUID leaf 0AH): what VM entry loads can be read back.
+  stored(0x38f, 'IA32_PERF_GLOBAL_CTRL', 'SDM Vol. 3, 20.2.2', MsrSlot.perfGlobalCtrl, within(0x7_0000_0003n)),
+];
