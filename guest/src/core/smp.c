@@ -85,6 +85,7 @@ static void start_aps(void)
 {
 	u32 cpus = boot_info.madt_cpus ? boot_info.madt_cpus : logical_processors_possible();
 
+	kprintf("vmxguest: processors: %u in the MADT, up to %u by CPUID\n", boot_info.madt_cpus, logical_processors_possible());
 	if (cpus <= 1)
 		return;
 	if (cpus > MAX_APS + 1)
@@ -101,7 +102,7 @@ static void start_aps(void)
 			break;
 	}
 	cpus = __atomic_load_n(&processors_arrived, __ATOMIC_ACQUIRE);
-	if (!wait_until(&aps_launched, cpus - 1, 200000))
+	if (!wait_until(&aps_launched, cpus - 1, 5000000)) /* their messages may be slow, but they are on their way */
 		kprintf("vmxguest: only %u of %u other processors started their VM\n", aps_launched, cpus - 1);
 }
 

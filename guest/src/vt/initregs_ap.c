@@ -71,7 +71,8 @@ void initregs_ap(void)
 	vmwrite(GUEST_IA32_SYSENTER_CS, 0);
 	vmwrite(GUEST_IA32_SYSENTER_ESP, 0);
 	vmwrite(GUEST_IA32_SYSENTER_EIP, 0);
-	ap_has_launched();
-	if (!current->wait_for_sipi)
+	if (!current->wait_for_sipi) {
+		ap_has_launched(); /* as far as it will */
 		panic("no wait-for-SIPI state: this processor stays with the VMM\n");
+	}
 }

@@ -9,6 +9,8 @@ BOOT_ROW static void vt__vm_run(void)
 	if (!vcpu->launched) {
 		ROW();
 		vcpu->launched = true;
+		if (this_cpu()->index != 0)
+			ap_has_launched();
 		failure = vt__vm_run_first(vcpu->gpr);
 	} else {
 		failure = vt__vm_resume(vcpu->gpr);

@@ -37,8 +37,14 @@
 	mov 0x38(%rdi), %rdi
 .endm
 
+.Lfirst_row:
+	.asciz "vt__vm_run_first"
+
 FUNCTION vt__vm_run_first
-	ROW vt__vm_run_first
+	SAVE %rdi
+	mov $.Lfirst_row, %edi
+	call row			/* the C function: it names the processor too */
+	RESTORE %rdi
 	SAVE_CALLER
 	mov $HOST_RIP, %eax
 	mov $vm_exit, %ecx
