@@ -51,6 +51,7 @@ export interface SymbolAt {
   readonly name: string;
   readonly address: bigint;
   readonly offset: number;
+  readonly kind: RawSymbol['kind'];
   /** Size of the symbol; where the file records none, the distance to the next symbol or the section's end. */
   readonly size: number;
 }

@@ -7,11 +7,13 @@ export class SymbolIndex {
   readonly byName: ReadonlyMap<string, readonly bigint[]>;
   readonly #symbols: readonly RawSymbol[];
   readonly #base: LinkBase;
+  readonly #sections: readonly Section[];
   readonly #byAddress: IntervalIndex<{ symbol: RawSymbol; size: number }>;
 
   constructor(symbols: readonly RawSymbol[], sections: readonly Section[], base: LinkBase) {
     this.#symbols = symbols;
     this.#base = base;
+    this.#sections = sections;
     const byName = new Map<string, bigint[]>();
     for (const { name, address } of symbols) {
       const known = byName.get(name);
@@ -26,13 +28,18 @@ export class SymbolIndex {
     const found = this.#byAddress.find(this.#base.toOffset(address));
     if (found === undefined) return undefined;
     const { symbol, size } = found;
-    return { name: symbol.name, address: symbol.address, offset: Number(address - symbol.address), size };
+    return { name: symbol.name, address: symbol.address, offset: Number(address - symbol.address), kind: symbol.kind, size };
   }
 
   functionsNamed(name: string): bigint[] {
     const found = new Set<bigint>();
-    if (this.byName.has(name)) for (const symbol of this.#symbols) if (symbol.name === name && symbol.kind !== 'object') found.add(symbol.address);
+    if (this.byName.has(name)) for (const symbol of this.#symbols) if (symbol.name === name && this.#isCode(symbol)) found.add(symbol.address);
     return [...found];
+  }
+
+  /** COFF types no data symbols: a label is code where its section is. */
+  #isCode({ kind, section }: RawSymbol): boolean {
+    return kind === 'function' || (kind === 'label' && section !== undefined && this.#sections[section]?.executable === true);
   }
 }
 

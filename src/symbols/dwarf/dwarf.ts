@@ -50,14 +50,12 @@ export class Dwarf {
   /** Innermost first; empty where no function with debug information is. */
   chainAt(address: number): InlineFrame[] {
     for (const unit of this.#unitsAt(address)) {
-      const outermost = this.#functionsOf(unit).byAddress.find(address);
-      if (outermost === undefined) continue;
-      const nodes = [outermost];
-      for (let node: FunctionNode | undefined = outermost; (node = node.children.find((child) => contains(child, address)));) nodes.push(node);
+      const nodes = this.#nodesAt(unit, address);
+      if (nodes.length === 0) continue;
       const frames = this.#attempt(() => {
         const table = this.#lineTable(unit);
         let line = lineIn(table, address);
-        return nodes.reverse().map((node) => {
+        return nodes.map((node) => {
           const frame = { name: this.#names.namesOf(node.named).name, ...line };
           line = node.inlined && table !== undefined ? table.header.sourceLine(node.callFile, node.callLine) : undefined;
           return frame;
@@ -85,11 +83,13 @@ export class Dwarf {
         seen.add(table);
         const files = new Set<number>();
         for (let i = 0; i < table.header.fileCount; i++) if (pathMatches(table.header.path(i), file)) files.add(i);
-        const starts = files.size > 0 ? table.startsOf(files, line) : undefined;
-        if (starts === undefined || starts.line > best) return;
-        if (starts.line < best) found = new Set();
-        best = starts.line;
-        for (const address of starts.addresses) found.add(address);
+        const result = files.size > 0 ? table.startsOf(files, line) : undefined;
+        if (result === undefined || result.line > best) return;
+        if (result.line < best) found = new Set();
+        best = result.line;
+        for (const { address, after } of result.starts) {
+          if (after === undefined || this.#nodesAt(unit, after)[0] !== this.#nodesAt(unit, address)[0]) found.add(address);
+        }
       });
     }
     return [...found].sort((a, b) => a - b);
@@ -155,6 +155,14 @@ export class Dwarf {
       this.#functions.set(unit, functions);
     }
     return functions;
+  }
+
+  /** The function at an address and the copies inlined into it there, innermost first. */
+  #nodesAt(unit: Unit, address: number): FunctionNode[] {
+    const nodes: FunctionNode[] = [];
+    let node = this.#functionsOf(unit).byAddress.find(address);
+    for (; node !== undefined; node = node.children.find((child) => contains(child, address))) nodes.push(node);
+    return nodes.reverse();
   }
 
   #lineTable(unit: Unit): LineTable | undefined {

@@ -41,26 +41,30 @@ export class LineTable {
   }
 
   /**
-   * Starts of the code of `line` in the files chosen by number, or of the first later line that has code (what gdb does for a line without).
-   * Of several rows in a run, and of several rows at one address, the first stands for all.
+   * Statement rows of `line` in the files chosen by number, or of the first later line that has code (what gdb does for a line without). `after`
+   * is the address of the row before when that is the same line, so that this one starts nothing new unless it is in another function.
    */
-  startsOf(files: ReadonlySet<number>, line: number): { line: number; addresses: readonly number[] } | undefined {
+  startsOf(files: ReadonlySet<number>, line: number): { line: number; starts: readonly LineStart[] } | undefined {
     let best = Infinity;
-    let addresses: number[] = [];
+    let starts: LineStart[] = [];
     for (const { rows } of this.sequences) {
       let before: LineRow | undefined;
       for (const row of rows) {
-        const continues = before !== undefined && before.line === row.line && before.file === row.file;
-        if (row.isStatement) {
-          if (row.line >= line && row.line <= best && files.has(row.file) && !continues) {
-            if (row.line < best) addresses = [];
-            best = row.line;
-            addresses.push(row.address);
-          }
-          before = row;
+        if (!row.isStatement) continue;
+        if (row.line >= line && row.line <= best && files.has(row.file)) {
+          if (row.line < best) starts = [];
+          best = row.line;
+          const continues = before?.line === row.line && before.file === row.file;
+          starts.push({ address: row.address, after: continues ? before!.address : undefined });
         }
+        before = row;
       }
     }
-    return best === Infinity ? undefined : { line: best, addresses };
+    return best === Infinity ? undefined : { line: best, starts };
   }
+}
+
+export interface LineStart {
+  readonly address: number;
+  readonly after: number | undefined;
 }

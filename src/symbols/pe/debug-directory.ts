@@ -10,7 +10,7 @@ export interface PeDebugEntry {
   readonly timestamp: number;
   /** CodeView: path of the file with the debug information. */
   readonly file: string | undefined;
-  /** CodeView RSDS: the 16-byte identifier and age, in hexadecimal; GNU ld stores its build id there. */
+  /** CodeView RSDS: the GUID in hexadecimal; GNU ld stores its build id there. */
   readonly identifier: string | undefined;
 }
 
@@ -48,7 +48,12 @@ function readCodeView(reader: ByteReader): { file: string; identifier: string | 
     return { file: rest(reader), identifier: undefined };
   }
   if (signature !== RSDS) return undefined;
-  const identifier = Array.from(reader.bytes.subarray(reader.take(20), reader.pos), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
+  // A GUID: its first three fields are stored as little-endian numbers.
+  const identifier = [hex(reader.u32(), 8), hex(reader.u16(), 4), hex(reader.u16(), 4), ...Array.from({ length: 8 }, () => hex(reader.u8(), 2))].join(
+    '',
+  );
+  reader.skip(4);
   return { file: rest(reader), identifier };
 }
 

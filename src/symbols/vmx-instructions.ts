@@ -1,0 +1,84 @@
+import { Code, Decoder, DecoderOptions, Instruction, Mnemonic } from 'iced-x86';
+import type { Section, SymbolFile } from './symbol-file.ts';
+
+/** One VMX instruction in the code of a file. */
+export interface VmxInstructionSymbol {
+  /** The SDM's mnemonic in lower case: a name to set a breakpoint on. */
+  readonly name: string;
+  readonly address: bigint;
+  readonly size: number;
+  /** Index of its section. */
+  readonly section: number;
+}
+
+/** SDM Vol. 3 chapter 31, "VMX Instruction Reference". */
+const NAMES: ReadonlyMap<Mnemonic, string> = new Map([
+  [Mnemonic.Invept, 'invept'],
+  [Mnemonic.Invvpid, 'invvpid'],
+  [Mnemonic.Vmcall, 'vmcall'],
+  [Mnemonic.Vmclear, 'vmclear'],
+  [Mnemonic.Vmfunc, 'vmfunc'],
+  [Mnemonic.Vmlaunch, 'vmlaunch'],
+  [Mnemonic.Vmptrld, 'vmptrld'],
+  [Mnemonic.Vmptrst, 'vmptrst'],
+  [Mnemonic.Vmread, 'vmread'],
+  [Mnemonic.Vmresume, 'vmresume'],
+  [Mnemonic.Vmwrite, 'vmwrite'],
+  [Mnemonic.Vmxoff, 'vmxoff'],
+  [Mnemonic.Vmxon, 'vmxon'],
+]);
+
+/**
+ * Finds every VMX instruction of a file. The bytes 0F 01 C2 may also stand inside another instruction or in data, so code is disassembled in
+ * order, from one symbol to the next: each symbol is known to start an instruction. Data between functions is left out where its symbol says
+ * that it is data.
+ */
+export function vmxInstructionSymbols(file: SymbolFile): VmxInstructionSymbol[] {
+  const addresses = [...file.symbols().values()].flat().sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  return file.sections.filter((section) => section.executable && section.bytes.length > 0).flatMap((section) => inSection(file, section, addresses));
+}
+
+function inSection(file: SymbolFile, section: Section, addresses: readonly bigint[]): VmxInstructionSymbol[] {
+  const { bytes, address } = section;
+  const inside = addresses.filter((symbol) => symbol >= address && symbol < address + BigInt(bytes.length)).map((symbol) => Number(symbol - address));
+  const starts = [...new Set([0, ...inside])];
+  const found: VmxInstructionSymbol[] = [];
+  for (const [i, start] of starts.entries()) {
+    const end = starts[i + 1] ?? bytes.length;
+    if (!mayHoldVmx(bytes, start, end)) continue;
+    if (file.symbolAt(address + BigInt(start))?.kind === 'object') continue;
+    for (const one of disassemble(bytes.subarray(start, end), file.codeBits)) {
+      found.push({ name: one.name, address: address + BigInt(start + one.offset), size: one.size, section: section.index });
+    }
+  }
+  return found;
+}
+
+/** All of them are 0F followed by 01, 78, 79, C7 or 38 80/81: stretches without need no disassembly, which is nearly all code. */
+function mayHoldVmx(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = bytes.indexOf(0x0f, start); i >= 0 && i < end; i = bytes.indexOf(0x0f, i + 1)) {
+    const second = bytes[i + 1];
+    if (second === 0x01 || second === 0x78 || second === 0x79 || second === 0xc7 || second === 0x38) return true;
+  }
+  return false;
+}
+
+function disassemble(code: Uint8Array, bits: 32 | 64): { name: string; offset: number; size: number }[] {
+  const found: { name: string; offset: number; size: number }[] = [];
+  const decoder = new Decoder(bits, code, DecoderOptions.None);
+  const instruction = new Instruction();
+  try {
+    while (decoder.canDecode) {
+      const offset = decoder.position;
+      decoder.decodeOut(instruction);
+      const name = NAMES.get(instruction.mnemonic);
+      if (instruction.code === Code.INVALID) decoder.position = offset + 1;
+      else if (name !== undefined) found.push({ name, offset, size: instruction.length });
+    }
+  } finally {
+    // Both live in the memory of iced's WebAssembly instance.
+    instruction.free();
+    decoder.free();
+  }
+  return found;
+}
