@@ -1,0 +1,17 @@
+import type { HelperTable } from '../helper.ts';
+import { controlRegisterInstructions } from './control-register.ts';
+import { debugRegisterInstructions } from './debug-register.ts';
+import { msrInstructions } from './msr.ts';
+import { processorInstructions } from './processor.ts';
+import { segmentBaseInstructions } from './segment-base.ts';
+import { translationInstructions } from './translation.ts';
+
+/** Instructions that control the processor, by `Insn.name`. */
+export const controlInstructions: HelperTable = {
+  ...controlRegisterInstructions,
+  ...debugRegisterInstructions,
+  ...msrInstructions,
+  ...translationInstructions,
+  ...segmentBaseInstructions,
+  ...processorInstructions,
+};

@@ -1,0 +1,60 @@
+/** `--cpu MODEL,-feature,+feature`: a model with features taken away or added. */
+import { vmxFeatures } from '../../vmx/features.ts';
+import { cpuidBits } from './cpuid-bits.ts';
+import { cpuModel, cpuModels } from './index.ts';
+import type { CpuModel } from './model.ts';
+
+/** A mistake in the text, to be shown to the person as it is. */
+export class CpuModelError extends Error {}
+
+/** Restricted Damerau-Levenshtein distance: insertions, deletions, replacements and swaps of neighbours. */
+function distance(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, n) => n)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      let d = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) d = Math.min(d, rows[i - 2]![j - 2]! + 1);
+      row.push(d);
+    }
+    rows.push(row);
+  }
+  return rows[a.length]![b.length]!;
+}
+
+/** "; did you mean X?", when something is near enough. */
+function suggestion(name: string, names: readonly string[]): string {
+  const best = names.map((n) => [distance(name, n), n] as const).sort((a, b) => a[0] - b[0])[0];
+  return best && best[0] <= Math.max(2, Math.floor(name.length / 3)) ? `; did you mean ${best[1]}?` : '';
+}
+
+const cpuFeatures = new Map(cpuidBits.map((row) => [row.feature, row]));
+const vmxNames = new Set(vmxFeatures.map((f) => f.name));
+
+/** Features that `+` and `-` may name: those of CPUID that are built, and those of VMX. */
+export const adjustableFeatures: readonly string[] = [...new Set([...cpuidBits.filter((r) => r.built).map((r) => r.feature), ...vmxNames])].sort();
+
+/** Throws `CpuModelError`, whose message says what is wrong with which word. */
+export function parseCpuModel(text: string): CpuModel {
+  const [name = '', ...changes] = text.split(',').map((word) => word.trim().toLowerCase());
+  const model = cpuModel(name);
+  if (!model) {
+    const names = cpuModels.map((m) => m.name);
+    throw new CpuModelError(`unknown CPU model '${name}'${suggestion(name, names)} (models: ${names.join(', ')})`);
+  }
+  if (changes.length === 0) return model;
+  const features = new Set(model.features);
+  const vmx = new Set(model.vmx.features);
+  for (const change of changes) {
+    const sign = change[0];
+    const feature = change.slice(1);
+    if (sign !== '+' && sign !== '-')
+      throw new CpuModelError(`'${change}' in --cpu ${text}: write +${change} to add or -${change} to take away a feature`);
+    const row = cpuFeatures.get(feature);
+    if (!row && !vmxNames.has(feature)) throw new CpuModelError(`unknown CPU feature '${feature}'${suggestion(feature, adjustableFeatures)}`);
+    if (sign === '+' && row && !row.built) throw new CpuModelError(`CPU feature '${feature}' is not built and cannot be added`);
+    if (row) features[sign === '+' ? 'add' : 'delete'](feature);
+    if (vmxNames.has(feature)) vmx[sign === '+' ? 'add' : 'delete'](feature);
+  }
+  return { ...model, features, vmx: { features: vmx } };
+}
