@@ -68,7 +68,7 @@ export class Symbolizer {
     return location === undefined ? [] : location.file.inlineChainAt(location.linkAddress);
   }
 
-  /** `vmm_main+0x10 (core/main.c:123)`; in inlined code `port_read in vmm_main+0x10 (core/port.h:7)`. */
+  /** `vmm_main+0x10 (core/main.c:123)`; in inlined code `port_read in port_add in vmm_main+0x10 (core/port.h:7)`. */
   describe(physicalAddress: number): string | undefined {
     const location = this.locate(physicalAddress);
     return location && describeLocation(location);
@@ -116,6 +116,6 @@ export function describeLocation({ file, linkAddress }: CodeLocation): string {
   const base = symbol?.address ?? (outer === undefined ? file.imageBase : linkAddress);
   const offset = linkAddress - base;
   const place = `${outer ?? file.name}${offset > 0n ? `+0x${offset.toString(16)}` : ''}`;
-  const inlined = chain.length > 1 && inner !== undefined ? `${inner.name} in ` : '';
-  return `${inlined}${place}${inner?.shortFile === undefined ? '' : ` (${inner.shortFile}:${inner.line})`}`;
+  const inlined = chain.slice(0, -1).map((frame) => `${frame.name} in `);
+  return `${inlined.join('')}${place}${inner?.shortFile === undefined ? '' : ` (${inner.shortFile}:${inner.line})`}`;
 }
