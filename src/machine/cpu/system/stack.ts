@@ -46,7 +46,9 @@ export class Stack {
     this.#segment = segment;
     this.#width = width;
     this.#errorCode = options.errorCode ?? 0;
-    this.#supervisor = (options.supervisor ?? false) && cpu.cpl === 3;
+    // A 64-bit stack entered from compatibility mode has 64-bit addresses already, as only implicit accesses do there.
+    const wide = width === 64 && !cpu.code64 && cpu.cpl < 3;
+    this.#supervisor = wide || ((options.supervisor ?? false) && cpu.cpl === 3);
     this.sp = mask(sp, width);
   }
 

@@ -1,0 +1,54 @@
+import { Activity, Flag, type Cpu } from '../cpu.ts';
+import type { HelperTable } from '../helper.ts';
+import { ABANDONED, GuestFault, gp, ud, Vector, type GuestEvent } from '../fault.ts';
+import type { Insn } from '../isa/insn.ts';
+import { readLinear } from '../mmu/access.ts';
+import { deliver } from './deliver.ts';
+import { advance, bytesOf, operandAddress } from './operands.ts';
+import { iopl } from './rflags.ts';
+
+/** Delivers an event that an instruction asks for. INT3, INTO and INT1 are filtered by the exception bitmap, INT n is not: SDM Vol. 3, 25.2. */
+function raise(cpu: Cpu, event: GuestEvent): void {
+  if (event.type !== 'software' && cpu.guest?.event(cpu, event)) throw ABANDONED;
+  if (!deliver(cpu, event)) throw ABANDONED;
+}
+
+/** In v8086 mode INT n needs IOPL 3 (without CR4.VME); INT3 and INTO do not: SDM Vol. 3, 20.3.3. */
+function intN(cpu: Cpu, insn: Insn): void {
+  if (!cpu.realMode && cpu.v8086 && iopl(cpu) < 3) throw gp();
+  raise(cpu, { vector: Number(insn.imm & 0xffn), type: 'software', errorCode: undefined, length: insn.length });
+}
+
+function into(cpu: Cpu, insn: Insn): void {
+  if (cpu.code64) throw ud();
+  if ((cpu.rflags & Flag.OF) !== 0) raise(cpu, { vector: Vector.OF, type: 'software-exception', errorCode: undefined, length: insn.length });
+}
+
+/** SDM Vol. 2, BOUND: the index and both bounds are signed and the bounds are inclusive. */
+function bound(cpu: Cpu, insn: Insn): void {
+  if (cpu.code64 || !insn.isMemory) throw ud();
+  const size = bytesOf(insn.opsize);
+  const at = operandAddress(cpu, insn, size * 2, false);
+  const lower = BigInt.asIntN(insn.opsize, readLinear(cpu, at, size));
+  const upper = BigInt.asIntN(insn.opsize, readLinear(cpu, advance(cpu, at, size), size));
+  const index = BigInt.asIntN(insn.opsize, cpu.readGpr(insn.reg, insn.opsize));
+  if (index < lower || index > upper) throw new GuestFault(Vector.BR);
+}
+
+function hlt(cpu: Cpu): void {
+  if (!cpu.realMode && cpu.cpl !== 0) throw gp();
+  cpu.activity = Activity.hlt;
+  cpu.machine.kick();
+}
+
+export const softwareInterruptInstructions: HelperTable = {
+  int_n: intN,
+  int3: (cpu, insn) => raise(cpu, { vector: Vector.BP, type: 'software-exception', errorCode: undefined, length: insn.length }),
+  int1: (cpu, insn) => raise(cpu, { vector: Vector.DB, type: 'privileged-software', errorCode: undefined, length: insn.length }),
+  into,
+  bound,
+  hlt,
+  ud: () => {
+    throw ud();
+  },
+};
