@@ -191,7 +191,7 @@ function record(half: Half, entry: number): void {
   if (half.count <= LOG_SIZE) half.count++;
 }
 
-/** The state's half at an address; -1: not one of this CPU's. */
+/** The half of this CPU at an address. */
 function halfAt(cpu: Cpu, at: number): Half {
   const n = at >= ALIGN_HALVES ? HALVES : (at - TLBS - cpu.index * TLB_PER_CPU) / TLB_HALF_SIZE;
   return stateOf(cpu).halves[n]!;
@@ -285,7 +285,7 @@ export function switchContext(cpu: Cpu, key: string | number): void {
     state.modes[context]!.cr0 = -1;
   }
   state.used[context] = ++state.uses;
-  if (context !== cpu.u32(L.TLB_CONTEXT)) flushHalf(cpu.m, state.halves[HALVES]!);
+  flushHalf(cpu.m, state.halves[HALVES]!);
   cpu.setU32(L.TLB_CONTEXT, context);
   selectTlb(cpu);
 }
