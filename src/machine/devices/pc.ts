@@ -8,6 +8,7 @@ import { KeyboardController } from './keyboard/controller.ts';
 import { ApicBus } from './lapic/bus.ts';
 import { Lapic } from './lapic/lapic.ts';
 import { lapicPage } from './lapic/mmio.ts';
+import { registerLapicMsrs } from './lapic/msrs.ts';
 import { LegacyPorts } from './legacy-ports.ts';
 import type { PciFunction } from './pci/config-space.ts';
 import { PciHost } from './pci/host.ts';
@@ -71,6 +72,7 @@ export function createPc(machine: MachineServices, options: PcOptions): PcDevice
   // INTR of the PIC goes to LINT0 of every CPU; software opens it on one of them.
   const pic: Pic = new Pic(ports, (intr) => lapics.forEach((l) => l.setLint(0, intr)));
   const lapics: Lapic[] = cpus.map((cpu) => new Lapic(cpu, apicBus, pic));
+  registerLapicMsrs(machine, lapics);
   const ioapic = new IoApic(apicBus);
   memory.mapMmio(lapicPage(lapics, options.currentCpu, machine.log));
   memory.mapMmio(ioapic.range);

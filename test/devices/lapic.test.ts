@@ -1,0 +1,361 @@
+import { describe, expect, it } from 'vitest';
+import { Activity, VmxMode } from '../../src/machine/cpu/cpu.ts';
+import { ACTIVITY, APIC_BASE, Pending, VMX_MODE } from '../../src/machine/cpu/layout.ts';
+import { readMsr, writeMsr } from '../../src/machine/cpu/msr.ts';
+import { logicalMatch } from '../../src/machine/devices/lapic/bus.ts';
+import { rig, type Rig } from './rig.ts';
+
+const [TPR, PPR, EOI, LDR, DFR, SVR, ESR, ICR, ICR2] = [0x80, 0xa0, 0xb0, 0xd0, 0xe0, 0xf0, 0x280, 0x300, 0x310];
+const [LVT_TIMER, LINT1, LVT_ERROR, INITIAL, CURRENT, DIVIDE] = [0x320, 0x360, 0x370, 0x380, 0x390, 0x3e0];
+const PERIODIC = 0x2_0000;
+const SELF = 0x4_0000;
+
+function enabled(cpus = 1): Rig {
+  const r = rig({ cpus });
+  for (r.current = 0; r.current < cpus; r.current++) r.setApic(SVR, 0x1ff);
+  r.current = 0;
+  return r;
+}
+const raised = (r: Rig, cpu = 0): boolean => (r.machine.cpus[cpu]!.pending & Pending.interrupt) !== 0;
+/** Every change must leave Pending.interrupt and pending() in agreement. */
+function deliverable(r: Rig, cpu = 0): number {
+  const vector = r.pc.lapics[cpu]!.pending();
+  expect(raised(r, cpu)).toBe(vector >= 0);
+  return vector;
+}
+
+describe('local APIC registers', () => {
+  it.each([
+    ['ID', 0x20, 0],
+    ['version', 0x30, 0x0005_0014],
+    ['TPR', TPR, 0],
+    ['DFR', DFR, 0xffff_ffff],
+    ['SVR', SVR, 0xff],
+    ['LVT timer', LVT_TIMER, 0x1_0000],
+    ['LINT0', 0x350, 0x1_0000],
+    ['EOI is write-only', EOI, 0],
+    ['current count', CURRENT, 0],
+  ])('%s after reset', (_name, offset, value) => {
+    expect(rig().apic(offset)).toBe(value);
+  });
+
+  it.each([
+    ['ID is read-only', 0x20, 0xffff_ffff, 0],
+    ['version is read-only', 0x30, 0, 0x0005_0014],
+    ['TPR keeps 8 bits', TPR, 0xffff_ff35, 0x35],
+    ['DFR keeps the model', DFR, 0, 0x0fff_ffff],
+    ['LDR keeps the ID', LDR, 0x1234_5678, 0x1200_0000],
+    ['ICR delivery status reads idle', ICR, 0x0000_1030 | SELF, 0x30 | SELF],
+    ['LVT timer', LVT_TIMER, 0xffff_ffff, 0x7_00ff],
+    ['divide', DIVIDE, 0xffff_ffff, 0xb],
+    ['IRR is read-only', 0x200, 0xffff_ffff, 0],
+  ])('%s', (_name, offset, written, read) => {
+    const r = enabled();
+    r.setApic(offset, written);
+    expect(r.apic(offset)).toBe(read);
+  });
+
+  it('keeps LVT entries masked while software-disabled', () => {
+    const r = rig();
+    r.setApic(LVT_TIMER, 0x40);
+    expect(r.apic(LVT_TIMER)).toBe(0x1_0040);
+    r.setApic(SVR, 0x1ff);
+    r.setApic(LVT_TIMER, 0x40);
+    r.setApic(SVR, 0xff);
+    expect(r.apic(LVT_TIMER)).toBe(0x1_0040);
+  });
+
+  it('reads parts of a register and ignores writes that are not one', () => {
+    const r = enabled();
+    const { memory, messages } = r.machine;
+    expect([memory.read(0xfee0_0030, 1), memory.read(0xfee0_0032, 2), memory.read(0xfee0_0034, 4)]).toEqual([0x14, 5, 0]);
+    memory.write(0xfee0_0080, 1, 0x55);
+    memory.write(0xfee0_0084, 4, 0x55);
+    expect(r.apic(TPR)).toBe(0);
+    expect(messages.join()).toContain('ignored');
+  });
+
+  it('shows each CPU its own', () => {
+    const r = enabled(2);
+    r.current = 1;
+    expect(r.apic(0x20)).toBe(0x0100_0000);
+    r.setApic(TPR, 0x70);
+    r.current = 0;
+    expect(r.apic(TPR)).toBe(0);
+  });
+});
+
+describe('local APIC priorities', () => {
+  it('nests by class, in service order, until EOI', () => {
+    const r = enabled();
+    const apic = r.pc.lapics[0]!;
+    r.setApic(ICR, SELF | 0x51);
+    expect(deliverable(r)).toBe(0x51);
+    expect(apic.acknowledge()).toBe(0x51);
+    expect(deliverable(r)).toBe(-1);
+    r.setApic(ICR, SELF | 0x5f); // same class: waits
+    expect(deliverable(r)).toBe(-1);
+    r.setApic(ICR, SELF | 0x60); // higher class: nests
+    expect(deliverable(r)).toBe(0x60);
+    expect(apic.acknowledge()).toBe(0x60);
+    expect([r.apic(PPR), r.apic(0x120), r.apic(0x130), r.apic(0x220)]).toEqual([0x60, 2 ** 17, 1, 2 ** 31]);
+    r.setApic(EOI, 0);
+    expect([r.apic(PPR), deliverable(r)]).toEqual([0x50, -1]);
+    r.setApic(EOI, 0);
+    expect(deliverable(r)).toBe(0x5f);
+  });
+
+  it.each([
+    ['a lower class', 0x40, 0x51, 0x51],
+    ['the same class', 0x50, 0x51, -1],
+    ['a higher class', 0x60, 0x51, -1],
+    ['everything', 0xff, 0xff, -1],
+  ])('TPR of %s', (_name, tpr, vector, expected) => {
+    const r = enabled();
+    r.setApic(TPR, tpr);
+    r.setApic(ICR, SELF | vector);
+    expect(deliverable(r)).toBe(expected);
+    r.setApic(TPR, 0);
+    expect(deliverable(r)).toBe(vector);
+    r.pc.lapics[0]!.setCr8(15);
+    expect([deliverable(r), r.apic(TPR), r.pc.lapics[0]!.getCr8()]).toEqual([-1, 0xf0, 15]);
+  });
+
+  it('acknowledging what went away gives the spurious vector and no service', () => {
+    const r = enabled();
+    r.setApic(SVR, 0x1ef);
+    expect(r.pc.lapics[0]!.acknowledge()).toBe(0xef);
+    expect(r.apic(0x170)).toBe(0);
+  });
+
+  it('refuses vectors below 16, and says so in ESR after a write to it', () => {
+    const r = enabled();
+    r.setApic(LVT_ERROR, 0xfe);
+    r.setApic(ICR, SELF | 0x0f);
+    expect([r.apic(ESR), deliverable(r)]).toEqual([0, 0xfe]);
+    r.setApic(ESR, 0);
+    expect(r.apic(ESR)).toBe(0x20);
+    r.apic(0x3f0); // no such register
+    r.setApic(ESR, 0);
+    expect(r.apic(ESR)).toBe(0x80);
+    r.setApic(ESR, 0);
+    expect(r.apic(ESR)).toBe(0);
+  });
+
+  it('ignores interrupts while software-disabled, not while only masked by TPR', () => {
+    const r = rig();
+    r.setApic(ICR, SELF | 0x51);
+    expect(r.apic(0x220)).toBe(0);
+  });
+});
+
+describe('interrupt command register', () => {
+  const cpus = 4;
+  const flat = (r: Rig): void => {
+    for (r.current = 0; r.current < cpus; r.current++) r.setApic(LDR, (1 << (24 + r.current)) >>> 0);
+    r.current = 0;
+  };
+  const cluster = (r: Rig): void => {
+    for (r.current = 0; r.current < cpus; r.current++) {
+      r.setApic(DFR, 0);
+      r.setApic(LDR, ((r.current < 2 ? 0x10 : 0x20) | (1 << (r.current & 1))) << 24);
+    }
+    r.current = 0;
+  };
+  it.each<[string, (r: Rig) => void, low: number, high: number, targets: number[]]>([
+    ['physical 2', flat, 0x4041, 0x02, [2]],
+    ['physical to nobody', flat, 0x4041, 0x09, []],
+    ['physical to all', flat, 0x4041, 0xff, [0, 1, 2, 3]],
+    ['logical flat 1010', flat, 0x4841, 0x0a, [1, 3]],
+    ['logical flat to nobody', flat, 0x4841, 0x10, []],
+    ['logical cluster 1, both', cluster, 0x4841, 0x13, [0, 1]],
+    ['logical cluster 2, second', cluster, 0x4841, 0x22, [3]],
+    ['logical cluster 3', cluster, 0x4841, 0x3f, []],
+    ['logical, every cluster, second', cluster, 0x4841, 0xf2, [1, 3]],
+    ['lowest priority of all, ties to the first', flat, 0x4941, 0x0f, [0]],
+    ['self', flat, 0x4041 | SELF, 0x03, [0]],
+    ['all', flat, 0x8_4041, 0, [0, 1, 2, 3]],
+    ['all but self', flat, 0xc_4041, 0, [1, 2, 3]],
+  ])('%s', (_name, setUp, low, high, targets) => {
+    const r = enabled(cpus);
+    setUp(r);
+    r.setApic(ICR2, (high << 24) >>> 0);
+    r.setApic(ICR, low);
+    expect(r.machine.cpus.map((_, n) => n).filter((n) => deliverable(r, n) === 0x41)).toEqual(targets);
+  });
+
+  it('lowest priority goes to the CPU with the lowest processor priority', () => {
+    const r = enabled(3);
+    for (r.current = 0; r.current < 3; r.current++) {
+      r.setApic(LDR, (1 << (24 + r.current)) >>> 0);
+      r.setApic(TPR, [0x30, 0x20, 0x10][r.current]!);
+    }
+    r.current = 0;
+    r.setApic(ICR2, 0x0700_0000);
+    r.setApic(ICR, 0x4941);
+    expect([0, 1, 2].map((n) => deliverable(r, n))).toEqual([-1, -1, 0x41]);
+  });
+
+  it.each([
+    [0xff, 0xf, 0x00, false],
+    [0x12, 0x0, 0x12, true],
+    [0x12, 0x0, 0x22, false],
+  ])('logical ID %i in model %i, destination %i', (id, model, destination, match) => {
+    expect(logicalMatch(id, model, destination)).toBe(match);
+  });
+
+  it('NMI, INIT and the de-assert that is ignored', () => {
+    const r = enabled(2);
+    const ap = r.machine.cpus[1]!;
+    r.setApic(ICR2, 0x0100_0000);
+    r.setApic(ICR, 0x4400);
+    expect(ap.pending).toBe(Pending.nmi);
+    ap.clear(Pending.nmi);
+    r.setApic(ICR, 0x8500); // INIT, level, de-assert
+    expect(ap.pending).toBe(0);
+    r.setApic(ICR, 0xc500); // INIT, level, assert
+    expect(ap.pending).toBe(Pending.init);
+  });
+
+  it.each<[string, activity: number, pending: number, vmx: number, accepted: boolean]>([
+    ['waiting', Activity.waitForSipi, 0, VmxMode.off, true],
+    ['running', Activity.active, 0, VmxMode.off, false],
+    ['INIT on its way', Activity.active, Pending.init, VmxMode.off, true],
+    ['INIT blocked in VMX root operation', Activity.active, Pending.init, VmxMode.root, false],
+    ['a guest that waits', Activity.waitForSipi, 0, VmxMode.nonRoot, true],
+  ])('SIPI to a processor that is %s', (_name, activity, pending, vmx, accepted) => {
+    const r = enabled(2);
+    const ap = r.machine.cpus[1]!;
+    ap.setU32(ACTIVITY, activity);
+    ap.setU32(VMX_MODE, vmx);
+    ap.raise(pending);
+    r.setApic(ICR, 0xc_4612); // all but self
+    expect(ap.pending >>> 0).toBe(accepted ? (pending | Pending.sipi | 0x1200_0000) >>> 0 : pending);
+  });
+
+  it('a disabled processor hears nothing', () => {
+    const r = enabled(2);
+    r.machine.cpus[1]!.setU64(APIC_BASE, 0xfee0_0000n);
+    r.pc.lapics[1]!.apicBaseChanged();
+    r.setApic(ICR, 0xc_4541);
+    expect(r.machine.cpus[1]!.pending).toBe(0);
+  });
+});
+
+describe('local APIC timer', () => {
+  it.each([
+    ['2', 0, 20],
+    ['4', 1, 40],
+    ['8', 2, 80],
+    ['16', 3, 160],
+    ['32', 8, 320],
+    ['64', 9, 640],
+    ['128', 10, 1280],
+    ['1', 11, 10],
+  ])('one-shot, divide by %s: due to the ns', (_name, divide, period) => {
+    const r = enabled();
+    r.clock.advanceTo(12_345);
+    r.setApic(DIVIDE, divide);
+    r.setApic(LVT_TIMER, 0x40);
+    r.setApic(INITIAL, 1000);
+    expect(r.clock.nextDeadline()).toBe(12_345 + 1000 * period);
+    r.clock.advanceTo(12_345 + 300 * period);
+    expect(r.apic(CURRENT)).toBe(700);
+    r.clock.advanceTo(12_345 + 1000 * period - 1);
+    expect([r.apic(CURRENT), deliverable(r)]).toEqual([1, -1]);
+    r.clock.advanceTo(12_345 + 1000 * period);
+    expect([r.apic(CURRENT), deliverable(r), r.clock.nextDeadline()]).toEqual([0, 0x40, Infinity]);
+  });
+
+  it('periodic: every period, current count wraps', () => {
+    const r = enabled();
+    r.setApic(DIVIDE, 11);
+    r.setApic(LVT_TIMER, PERIODIC | 0x40);
+    r.setApic(INITIAL, 100);
+    for (let n = 1; n <= 3; n++) {
+      r.clock.advanceTo(n * 1000);
+      expect([deliverable(r), r.apic(CURRENT), r.clock.nextDeadline()]).toEqual([0x40, 100, (n + 1) * 1000]);
+      r.pc.lapics[0]!.acknowledge();
+      r.setApic(EOI, 0);
+    }
+    r.setApic(INITIAL, 0);
+    expect([r.clock.nextDeadline(), r.apic(CURRENT)]).toEqual([Infinity, 0]);
+  });
+
+  it('a masked timer counts and arms nothing; unmasked it goes on in phase', () => {
+    const r = enabled();
+    r.setApic(DIVIDE, 11);
+    r.setApic(LVT_TIMER, PERIODIC | 0x1_0040);
+    r.setApic(INITIAL, 100);
+    expect(r.clock.nextDeadline()).toBe(Infinity);
+    r.clock.advanceTo(2_345);
+    expect(r.apic(CURRENT)).toBe(66);
+    r.setApic(LVT_TIMER, PERIODIC | 0x40);
+    expect(r.clock.nextDeadline()).toBe(3_000);
+  });
+
+  it('a one-shot that ended while masked does not fire afterwards', () => {
+    const r = enabled();
+    r.setApic(INITIAL, 10);
+    r.clock.advanceTo(10_000);
+    r.setApic(LVT_TIMER, 0x40);
+    expect(r.clock.nextDeadline()).toBe(Infinity);
+  });
+
+  it('TSC deadline: fires when the TSC gets there, then reads 0', () => {
+    const r = enabled();
+    const apic = r.pc.lapics[0]!;
+    apic.setTscDeadline(5_000n);
+    expect(apic.timer.deadline).toBe(0n); // not in the mode
+    r.setApic(LVT_TIMER, 0x4_0040);
+    apic.setTscDeadline(5_000n);
+    r.setApic(INITIAL, 77); // ignored in the mode
+    expect([r.clock.nextDeadline(), r.apic(CURRENT)]).toEqual([5_000, 0]);
+    r.clock.advanceTo(5_000);
+    expect([deliverable(r), apic.timer.deadline]).toEqual([0x40, 0n]);
+    apic.setTscDeadline(9_000n);
+    apic.setTscDeadline(0n);
+    expect(r.clock.nextDeadline()).toBe(Infinity);
+  });
+});
+
+describe('pins, IA32_APIC_BASE, INIT', () => {
+  it('LINT1 as NMI, and the CMOS port that masks it', () => {
+    const r = enabled();
+    r.pc.nmi();
+    expect(r.machine.cpu.pending).toBe(0); // LINT1 is masked
+    r.setApic(LINT1, 0x400);
+    r.out(0x70, 0x8f);
+    r.pc.nmi();
+    expect(r.machine.cpu.pending).toBe(0);
+    r.out(0x70, 0x0f);
+    r.pc.nmi();
+    expect(r.machine.cpu.pending).toBe(Pending.nmi);
+  });
+
+  it('WRMSR IA32_APIC_BASE disables it and forgets what it held', () => {
+    const r = enabled();
+    const { cpu } = r.machine;
+    r.setApic(TPR, 0x20);
+    r.setApic(ICR, SELF | 0x51);
+    writeMsr(cpu, 0x1b, 0xfee0_0100n);
+    expect([deliverable(r), r.apic(TPR)]).toEqual([-1, 0xffff_ffff]);
+    writeMsr(cpu, 0x1b, 0xfee0_0900n);
+    expect([readMsr(cpu, 0x1b), r.apic(TPR), r.apic(SVR)]).toEqual([0xfee0_0900n, 0, 0xff]);
+  });
+
+  it('INIT leaves the reset state', () => {
+    const r = enabled();
+    r.setApic(ICR, SELF | 0x51);
+    r.setApic(LVT_TIMER, 0x40);
+    r.setApic(INITIAL, 1000);
+    r.pc.lapics[0]!.init();
+    expect([deliverable(r), r.apic(SVR), r.clock.nextDeadline()]).toEqual([-1, 0xff, Infinity]);
+  });
+
+  it('describes itself', () => {
+    const r = enabled();
+    r.setApic(ICR, SELF | 0x51);
+    expect(r.pc.lapics[0]!.describe()).toMatch(/lapic0: id 0 enabled[^]*deliverable 51; IRR 51; ISR none[^]*LVT LINT0 {3}fixed vector 00 masked/);
+  });
+});
