@@ -30,6 +30,11 @@ export class EventClock implements Clock {
     this.#earlier = kick;
   }
 
+  /** Time at the start of the current slice. */
+  get base(): number {
+    return this.#base;
+  }
+
   now(): number {
     return this.#advancing ? this.#base : this.#base + this.#elapsed();
   }

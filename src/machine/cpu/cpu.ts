@@ -108,6 +108,8 @@ export class Cpu {
   /** The VMX hooks while in VMX non-root operation, else null (kept by vmx/, restored from VMX_MODE). */
   guest: GuestHooks | null = null;
   readonly segments: readonly Segment[];
+  /** Did the helper that runs set `rip`? Within one instruction only, so not machine state. */
+  ripWritten = false;
 
   constructor(index: number, m: LinearMemory, model: CpuModel, machine: MachineServices) {
     this.index = index;
@@ -179,6 +181,7 @@ export class Cpu {
   }
   set rip(v: bigint) {
     this.setU64(L.RIP, v);
+    this.ripWritten = true;
   }
   /** RIP after the current instruction; a helper that branches sets `rip` and the run loop leaves it alone. */
   get nextRip(): bigint {

@@ -25,16 +25,14 @@ function locateSpan(cpu: Cpu, linear: LinearAddr, length: number, write: boolean
   const wrap = wraps(cpu, implicit);
   const low = Number(BigInt.asUintN(32, linear));
   const high = wrap ? 0 : Number(BigInt.asIntN(32, linear >> 32n));
-  if (!wrap && !canonicalHigh(cpu, high)) throw gp();
+  const next = low - (low & 0xfff) + 4096;
+  const nextHigh = !wrap && next >= 2 ** 32 ? (high + 1) | 0 : high;
+  piece.firstLength = Math.min(length, next - low);
+  const crosses = piece.firstLength < length;
+  if (!wrap && !(canonicalHigh(cpu, high) && (!crosses || canonicalHigh(cpu, nextHigh)))) throw gp();
   const want = (write ? Want.write : 0) | (implicit ? Want.implicit : cpu.cpl === 3 ? Want.user : 0);
   piece.first = locateOrThrow(cpu, high, low, want);
-  piece.firstLength = Math.min(length, 4096 - (low & 0xfff));
-  if (piece.firstLength < length) {
-    const next = low - (low & 0xfff) + 4096;
-    const nextHigh = !wrap && next >= 2 ** 32 ? (high + 1) | 0 : high;
-    if (!wrap && !canonicalHigh(cpu, nextHigh)) throw gp();
-    piece.second = locateOrThrow(cpu, nextHigh, next | 0, want);
-  }
+  if (crosses) piece.second = locateOrThrow(cpu, nextHigh, next | 0, want);
   if (onAccess) onAccess(cpu, wrap ? BigInt(low) : BigInt.asUintN(64, linear), length, write);
 }
 

@@ -1,0 +1,159 @@
+import type { PhysAddr } from '../memory/address.ts';
+import { PAGE_SIZE, RAM } from '../memory/layout.ts';
+import type { LinearMemory } from '../memory/linear-memory.ts';
+import type { MachineServices } from '../machine-services.ts';
+import type { Cpu } from './cpu.ts';
+import { gp } from './fault.ts';
+import { Decoder } from './isa/decoder.ts';
+import * as L from './layout.ts';
+import { dropPage, flushCodeTlb, insertCode } from './mmu/tlb.ts';
+import { translate } from './mmu/walk.ts';
+import { PageMark } from './mmu/locate.ts';
+import { BlockBuilder } from './tiers/block-builder.ts';
+import type { CodePage } from './tiers/code-pages.ts';
+import { CodePages } from './tiers/code-pages.ts';
+import { MAX_BLOCK } from './tiers/record.ts';
+
+export const modeOf = (cpu: Cpu): 16 | 32 | 64 => ([16, 32, 64] as const)[cpu.u32(L.CODE_SIZE)]!;
+
+/** Offset in CS of a linear address of code. */
+export function ripOf(cpu: Cpu, linear: bigint): bigint {
+  return cpu.code64 ? linear : BigInt.asUintN(32, linear - cpu.segments[L.CS]!.base);
+}
+
+/** Linear address of RIP. */
+export function linearRip(cpu: Cpu): bigint {
+  return cpu.code64 ? cpu.rip : BigInt.asUintN(32, cpu.rip + cpu.segments[L.CS]!.base);
+}
+
+/** Which places in code need a mark: the machine's breakpoints and probes say so. */
+export interface Marks {
+  /** A breakpoint at this page offset in this physical page (physical), or at this offset of any page (linear). */
+  marked(page: number, offset: number): boolean;
+  /** Control transfers are observed. */
+  readonly traced: boolean;
+}
+
+/** From an address to decoded code: translation, the store of decoded pages, and decoding where there is none yet. */
+export class BlockFinder {
+  readonly pages: CodePages;
+  readonly #m: LinearMemory;
+  readonly #services: MachineServices;
+  readonly #builder: BlockBuilder;
+  readonly #decoder = new Decoder();
+  marks: Marks = { marked: () => false, traced: false };
+  /** Physical range of the firmware's trap slots, 16 bytes each. */
+  trapRange: { readonly base: PhysAddr; readonly length: number } = { base: 0, length: 0 };
+
+  constructor(m: LinearMemory, services: MachineServices) {
+    this.#m = m;
+    this.#services = services;
+    this.pages = new CodePages(m);
+    this.#builder = new BlockBuilder(m, this.pages, this.#decoder);
+    this.pages.onFlush = () => {
+      for (const cpu of services.cpus) flushCodeTlb(cpu);
+    };
+  }
+
+  /**
+   * The record at which execution goes on at a linear address. Throws the GuestFault (or ABANDONED) of the fetch. Records
+   * of exact blocks come from `exact`; such a block is also given for an instruction that crosses a page.
+   */
+  find(cpu: Cpu, linear: bigint): number {
+    const mode = modeOf(cpu);
+    const physical = this.#fetchable(cpu, linear, mode);
+    const page = Math.floor(physical / PAGE_SIZE);
+    const offset = physical % PAGE_SIZE;
+    if (mode !== 64 && this.#limitInPage(cpu, linear) || !this.#services.memory.isRam(physical)) return this.#exactAt(cpu, linear, physical, 1, mode); // prettier-ignore
+    const codePage = this.pages.get(page, mode) ?? this.#open(page, mode);
+    insertCode(cpu, linear, codePage.table);
+    const known = this.#m.u32[(codePage.table >> 2) + offset]!;
+    if (known !== 0) return known;
+    const start = RAM + page * PAGE_SIZE;
+    const record = this.#build(codePage, page, start + offset, start + PAGE_SIZE, offset, mode, MAX_BLOCK);
+    return record !== 0 ? record : this.#exactAt(cpu, linear, physical, 1, mode);
+  }
+
+  /** A block of at most `limit` instructions that leaves when they are done; `instructions` says how many it has. */
+  exact(cpu: Cpu, linear: bigint, limit: number): number {
+    const mode = modeOf(cpu);
+    return this.#exactAt(cpu, linear, this.#fetchable(cpu, linear, mode), limit, mode);
+  }
+
+  /** Physical address of code that is being executed. */
+  physicalOfCode(cpu: Cpu, linear: bigint): PhysAddr {
+    return translate(cpu, linear, { write: false, execute: true, user: cpu.cpl === 3 });
+  }
+
+  get instructions(): number {
+    return this.#builder.instructions;
+  }
+
+  /** Forgets what was decoded from a physical page. */
+  invalidate(page: number): void {
+    if (this.pages.drop(page)) for (const cpu of this.#services.cpus) flushCodeTlb(cpu);
+    const marks = this.#services.memory.pageMarks;
+    if (page < marks.length) marks[page]! &= ~PageMark.code;
+  }
+
+  /** Canonical, within CS's limit, and executable: SDM Vol. 3, 5.3 and 4.6. */
+  #fetchable(cpu: Cpu, linear: bigint, mode: number): PhysAddr {
+    if (mode === 64 ? !cpu.canonical(linear) : ripOf(cpu, linear) > BigInt(cpu.segments[L.CS]!.limit)) throw gp();
+    return translate(cpu, linear, { write: false, execute: true, user: cpu.cpl === 3 });
+  }
+
+  #limitInPage(cpu: Cpu, linear: bigint): boolean {
+    const cs = cpu.segments[L.CS]!;
+    const left = BigInt(cs.limit) - ripOf(cpu, linear);
+    return left < BigInt(PAGE_SIZE) - (linear & 0xfffn) - 1n;
+  }
+
+  #open(page: number, mode: 16 | 32 | 64): CodePage {
+    const { memory, probe, cpus } = this.#services;
+    const codePage = this.pages.create(page, mode);
+    if ((memory.pageMarks[page]! & PageMark.code) === 0) {
+      memory.pageMarks[page]! |= PageMark.code;
+      for (const cpu of cpus) dropPage(cpu, page);
+    }
+    probe?.codePage?.(page * PAGE_SIZE);
+    return codePage;
+  }
+
+  #build(codePage: CodePage | undefined, page: number, at: number, end: number, offset: number, mode: 16 | 32 | 64, limit: number, bytes = this.#m.u8): number {
+    const trap = this.trapRange;
+    const base = page * PAGE_SIZE;
+    const inTraps = base + PAGE_SIZE > trap.base && base < trap.base + trap.length;
+    return this.#builder.build({
+      bytes, at, end, offset, mode, limit, page: codePage, traced: this.marks.traced,
+      marked: (o) => this.marks.marked(page, o),
+      trapAt: (o) => inTraps && ((base + o) & 15) === 0 && base + o >= trap.base && base + o < trap.base + trap.length,
+    }); // prettier-ignore
+  }
+
+  #exactAt(cpu: Cpu, linear: bigint, physical: PhysAddr, limit: number, mode: 16 | 32 | 64): number {
+    const page = Math.floor(physical / PAGE_SIZE);
+    const offset = physical % PAGE_SIZE;
+    const room = PAGE_SIZE - offset;
+    const within = mode === 64 ? room : Math.min(room, Number(BigInt(cpu.segments[L.CS]!.limit) - ripOf(cpu, linear)) + 1);
+    if (this.#services.memory.isRam(physical)) {
+      const at = RAM + physical;
+      const record = this.#build(undefined, page, at, at + within, offset, mode, limit);
+      if (record !== 0) return record;
+    }
+    // The instruction crosses the page (or lies outside RAM): gather its bytes.
+    if (within < room && within < 15) throw gp();
+    const bytes = new Uint8Array(15).fill(0xff);
+    const first = Math.min(room, 15);
+    this.#copy(bytes, 0, physical, first);
+    if (first < 15) {
+      const next = translate(cpu, linear + BigInt(first), { write: false, execute: true, user: cpu.cpl === 3 });
+      this.#copy(bytes, first, next, 15 - first);
+    }
+    return this.#build(undefined, page, 0, 15, offset, mode, 1, bytes);
+  }
+
+  #copy(to: Uint8Array, at: number, from: PhysAddr, length: number): void {
+    const { memory } = this.#services;
+    if (memory.isRam(from)) to.set(this.#m.u8.subarray(RAM + from, RAM + from + length), at);
+  }
+}

@@ -1,0 +1,104 @@
+import { Activity, Flag, Interruptibility, VmxMode } from './cpu.ts';
+import type { Cpu } from './cpu.ts';
+import { Vector } from './fault.ts';
+import * as L from './layout.ts';
+import { linearRip } from './block-finder.ts';
+import { deliverEvent } from './system/deliver.ts';
+import { resetCpu, startup } from './system/init.ts';
+
+const { Pending: P } = L;
+const SHADOW = Interruptibility.sti | Interruptibility.movSs;
+
+/** Reasons to execute one instruction alone. */
+const Single = { shadow: 1, trap: 2, debug: 4, resumeFlag: 8 } as const;
+
+/**
+ * What happens between two instructions: INIT, SIPI, VMX boundary work, NMI, external interrupts, in the order of SDM
+ * Vol. 3, table 6-2. True when something happened, which took a tick.
+ */
+export function boundary(cpu: Cpu): boolean {
+  const pending = cpu.pending;
+  if (pending === 0) return false;
+  if (cpu.guest?.boundary(cpu)) return true;
+  if (pending & P.init && cpu.vmxMode === VmxMode.off) {
+    cpu.clear(P.init | P.sipi | P.nmi);
+    resetCpu(cpu, 'init');
+    return true;
+  }
+  if (pending & P.sipi && cpu.vmxMode !== VmxMode.nonRoot) {
+    const vector = (cpu.pending >>> 24) & 0xff;
+    cpu.clear(P.sipi | 0xff00_0000);
+    if (cpu.activity === Activity.waitForSipi) {
+      startup(cpu, vector);
+      return true;
+    }
+  }
+  if (cpu.activity === Activity.waitForSipi || cpu.activity === Activity.shutdown) return false;
+  if (pending & P.debug && (cpu.interruptibility & Interruptibility.movSs) === 0) {
+    cpu.clear(P.debug);
+    cpu.setDr(6, cpu.dr(6) | cpu.u64(L.PENDING_DEBUG));
+    cpu.setU64(L.PENDING_DEBUG, 0n);
+    return event(cpu, { vector: Vector.DB, type: 'hardware', errorCode: undefined });
+  }
+  if (pending & P.nmi && (cpu.interruptibility & (SHADOW | Interruptibility.nmi)) === 0) {
+    cpu.clear(P.nmi);
+    return event(cpu, { vector: Vector.NMI, type: 'nmi', errorCode: undefined });
+  }
+  if (pending & P.interrupt && interruptible(cpu)) {
+    const vector = cpu.irq.acknowledge();
+    if (vector >= 0) return event(cpu, { vector, type: 'external', errorCode: undefined });
+  }
+  return false;
+}
+
+function event(cpu: Cpu, e: Parameters<typeof deliverEvent>[1]): true {
+  if (cpu.activity === Activity.hlt) cpu.activity = Activity.active;
+  if (!cpu.guest?.event(cpu, e)) deliverEvent(cpu, e);
+  return true;
+}
+
+const interruptible = (cpu: Cpu): boolean => (cpu.sysflags & Flag.IF) !== 0 && (cpu.interruptibility & SHADOW) === 0;
+
+/** Does the CPU execute instructions now? */
+export const isRunnable = (cpu: Cpu): boolean => cpu.activity === Activity.active;
+
+/** Must the next instruction be executed alone? 0: no. */
+export function needsSingleStep(cpu: Cpu): number {
+  const flags = cpu.sysflags;
+  return (
+    ((cpu.interruptibility & SHADOW) !== 0 ? Single.shadow : 0) |
+    ((flags & Flag.TF) !== 0 ? Single.trap : 0) |
+    ((flags & Flag.RF) !== 0 ? Single.resumeFlag : 0) |
+    ((cpu.u32(L.DR0 + 7 * 8) & 0xff) !== 0 ? Single.debug : 0)
+  );
+}
+
+/**
+ * Before an instruction that is executed alone: an instruction breakpoint of the guest's debug registers (a fault; SDM
+ * Vol. 3, 18.3.1.1). True when one was delivered.
+ */
+export function instructionBreakpoint(cpu: Cpu): boolean {
+  if ((cpu.sysflags & Flag.RF) !== 0) return false;
+  const dr7 = cpu.u32(L.DR0 + 7 * 8);
+  const linear = linearRip(cpu);
+  let hit = 0n;
+  for (let n = 0; n < 4; n++) if ((dr7 >> (n * 2)) & 3 && ((dr7 >> (16 + n * 4)) & 15) === 0 && cpu.dr(n) === linear) hit |= 1n << BigInt(n);
+  if (hit === 0n) return false;
+  cpu.setDr(6, (cpu.dr(6) & ~0xfn) | hit);
+  return event(cpu, { vector: Vector.DB, type: 'hardware', errorCode: undefined });
+}
+
+/**
+ * After an instruction executed alone: the shadows it stood in end, RF ends, a trap flag that was set before it traps
+ * (SDM Vol. 3, 6.8.3, 18.3.1.4).
+ */
+export function afterSingleStep(cpu: Cpu, single: number, shadowBefore: number): void {
+  if (single & Single.shadow && (cpu.interruptibility & SHADOW) === shadowBefore) cpu.interruptibility &= ~SHADOW;
+  if (single & Single.resumeFlag) cpu.sysflags &= ~Flag.RF;
+  if (single & Single.trap && (cpu.interruptibility & Interruptibility.movSs) === 0) {
+    cpu.setU64(L.PENDING_DEBUG, cpu.u64(L.PENDING_DEBUG) | 0x4000n);
+    cpu.setU32(L.PENDING, cpu.pending | P.debug);
+  }
+}
+
+export const shadowOf = (cpu: Cpu): number => cpu.interruptibility & SHADOW;

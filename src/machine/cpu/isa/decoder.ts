@@ -1,0 +1,306 @@
+import type { Insn } from './insn.ts';
+import type { Row } from './row.ts';
+import { rows } from './rows/index.ts';
+
+/** Why `decode` gave up: not an instruction, longer than 15 bytes, or the bytes given end too early. */
+export type DecodeFailure = 'undefined' | 'too-long' | 'truncated';
+
+/**
+ * Decodes one instruction into numbers; the object is reused from one call to the next. SDM Vol. 2, chapter 2 and
+ * appendix A. Cheap on purpose: code that runs once costs decoding and little else.
+ */
+export class Decoder {
+  row!: Row;
+  mode: 16 | 32 | 64 = 64;
+  length = 0;
+  /** Effective operand and address size in bits; byte instructions have opsize 8 here. */
+  opsize: 8 | 16 | 32 | 64 = 32;
+  addrsize: 16 | 32 | 64 = 64;
+  rep = 0;
+  lock = false;
+  rex = 0;
+  opcode = 0;
+  modrm = -1;
+  reg = 0;
+  rm = 0;
+  isMemory = false;
+  base = -1;
+  index = -1;
+  scale = 0;
+  disp = 0;
+  /** High half of a 64-bit absolute offset (moffs). */
+  dispHigh = 0;
+  segment = 3;
+  segmentOverride = false;
+  immLow = 0;
+  immHigh = 0;
+  imm2 = 0;
+
+  #bytes!: Uint8Array;
+  #at = 0;
+  #end = 0;
+
+  /**
+   * @param at where the instruction starts in `bytes`
+   * @param end one past the last byte that may be read (a page end, a segment limit)
+   * @returns undefined when decoded, else why not
+   */
+  decode(bytes: Uint8Array, at: number, end: number, mode: 16 | 32 | 64): DecodeFailure | undefined {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#end = Math.min(end, at + 15);
+    this.mode = mode;
+    const failure = this.#decode(mode);
+    this.length = this.#at - at;
+    if (failure !== 'truncated') return failure;
+    return end - at >= 15 ? 'too-long' : 'truncated';
+  }
+
+  /** The same instruction as an object that can be kept. */
+  toInsn(): Insn {
+    const { row, mode, length, opsize, addrsize, rep, lock, rex, opcode, modrm, reg, rm, isMemory, base, index, scale, segment, segmentOverride, imm2 } = this;
+    const wide = row.operands.some((o) => o[0] === 'O') && addrsize === 64;
+    const disp = wide ? (BigInt(this.dispHigh) << 32n) | BigInt(this.disp >>> 0) : BigInt(this.disp);
+    const imm = (BigInt(this.immHigh) << 32n) | BigInt(this.immLow >>> 0);
+    return {
+      name: row.name, mode, length, opsize, addrsize, rep, lock, rex, opcode, modrm, rm, isMemory, base, index, scale, disp, segment, segmentOverride, imm, imm2,
+      reg: row.sreg >= 0 ? row.sreg : reg,
+    }; // prettier-ignore
+  }
+
+  #byte(): number {
+    return this.#bytes[this.#at++]!;
+  }
+
+  #signed(size: number): number {
+    const b = this.#bytes;
+    const at = this.#at;
+    this.#at += size;
+    if (size === 1) return (b[at]! << 24) >> 24;
+    if (size === 2) return ((b[at]! | (b[at + 1]! << 8)) << 16) >> 16;
+    return b[at]! | (b[at + 1]! << 8) | (b[at + 2]! << 16) | (b[at + 3]! << 24);
+  }
+
+  #decode(mode: 16 | 32 | 64): DecodeFailure | undefined {
+    const end = this.#end;
+    let opsizePrefix = false;
+    let addrsizePrefix = false;
+    let rex = 0;
+    let rep = 0;
+    let segment = -1;
+    this.lock = false;
+    let byte: number;
+    for (;;) {
+      if (this.#at >= end) return 'truncated';
+      byte = this.#byte();
+      if (byte === 0x66) opsizePrefix = true;
+      else if (byte === 0x67) addrsizePrefix = true;
+      else if (byte === 0xf2 || byte === 0xf3) rep = byte;
+      else if (byte === 0xf0) this.lock = true;
+      else if (byte === 0x64 || byte === 0x65) segment = byte - 0x60;
+      else if (byte === 0x26 || byte === 0x2e || byte === 0x36 || byte === 0x3e) {
+        if (mode !== 64) segment = (byte - 0x26) >> 3;
+      } else if (mode === 64 && (byte & 0xf0) === 0x40) {
+        rex = byte;
+        continue; // a REX prefix counts only right before the opcode
+      } else break;
+      rex = 0;
+    }
+    let map = 0;
+    if (byte === 0x0f) {
+      if (this.#at >= end) return 'truncated';
+      byte = this.#byte();
+      map = 1;
+      if (byte === 0x38 || byte === 0x3a) {
+        if (this.#at >= end) return 'truncated';
+        map = byte === 0x38 ? 2 : 3;
+        byte = this.#byte();
+      }
+    }
+    this.opcode = byte;
+    this.rex = rex;
+    this.rep = rep;
+    this.addrsize = mode === 64 ? (addrsizePrefix ? 32 : 64) : (mode === 32) !== addrsizePrefix ? 32 : 16;
+
+    const candidates = table[(mode === 64 ? 1024 : 0) + map * 256 + byte];
+    if (candidates === undefined) return 'undefined';
+    let modrm = -1;
+    if (candidates.needsModrm) {
+      if (this.#at >= end) return 'truncated';
+      modrm = this.#bytes[this.#at]!;
+    }
+    const row = candidates.simple ?? select(candidates.rows, rep !== 0 ? rep : opsizePrefix ? 0x66 : 0, modrm);
+    if (row === undefined) return 'undefined';
+    this.row = row;
+    this.modrm = row.hasModrm ? modrm : -1;
+
+    const sized66 = opsizePrefix && row.prefix !== 0x66;
+    this.opsize = row.byte
+      ? 8
+      : mode === 64
+        ? row.force64 || (rex & 8) !== 0
+          ? 64
+          : sized66
+            ? 16
+            : row.default64
+              ? 64
+              : 32
+        : (mode === 32) !== sized66
+          ? 32
+          : 16;
+
+    this.isMemory = false;
+    this.base = -1;
+    this.index = -1;
+    this.scale = 0;
+    this.disp = 0;
+    this.segment = segment >= 0 ? segment : 3;
+    this.segmentOverride = segment >= 0;
+    if (row.hasModrm) {
+      this.#at++;
+      this.reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
+      this.rm = (modrm & 7) | ((rex & 1) << 3);
+      // MOV to and from control and debug registers ignores mod (SDM Vol. 2, MOV—Move to/from Control Registers).
+      if (modrm < 0xc0 && !(map === 1 && byte >= 0x20 && byte <= 0x23)) {
+        this.isMemory = true;
+        if (!(this.addrsize === 16 ? this.#address16(modrm) : this.#address(modrm, rex))) return 'truncated';
+        if (segment < 0 && (this.base === 4 || (this.base === 5 && (this.rex & 1) === 0))) this.segment = 2;
+      }
+    } else if (row.plusRegister) {
+      this.rm = (byte & 7) | ((rex & 1) << 3);
+      this.reg = this.rm;
+    }
+    this.immLow = 0;
+    this.immHigh = 0;
+    this.imm2 = 0;
+    for (const operand of row.operands) if (!this.#immediate(operand)) return 'truncated';
+    if (this.#at > end) return 'truncated';
+    if (this.lock && !(row.lock && this.isMemory)) return 'undefined';
+    return undefined;
+  }
+
+  /** ModRM and SIB with 32 and 64-bit addressing: SDM Vol. 2, tables 2-2 and 2-3. */
+  #address(modrm: number, rex: number): boolean {
+    const mod = modrm >> 6;
+    let low = modrm & 7;
+    if (low === 4) {
+      if (this.#at >= this.#end) return false;
+      const sib = this.#byte();
+      const index = ((sib >> 3) & 7) | ((rex & 2) << 2);
+      if (index !== 4) {
+        this.index = index;
+        this.scale = sib >> 6;
+      }
+      low = sib & 7;
+      if (low === 5 && mod === 0) {
+        this.disp = this.#signed(4);
+        return this.#at <= this.#end;
+      }
+      this.base = low | ((rex & 1) << 3);
+    } else if (low === 5 && mod === 0) {
+      this.disp = this.#signed(4);
+      if (this.mode === 64) this.base = 16;
+      return this.#at <= this.#end;
+    } else this.base = low | ((rex & 1) << 3);
+    if (mod === 1) this.disp = this.#signed(1);
+    else if (mod === 2) this.disp = this.#signed(4);
+    return this.#at <= this.#end;
+  }
+
+  /** SDM Vol. 2, table 2-1. */
+  #address16(modrm: number): boolean {
+    const mod = modrm >> 6;
+    const low = modrm & 7;
+    if (low === 6 && mod === 0) {
+      this.disp = this.#signed(2) & 0xffff;
+      return this.#at <= this.#end;
+    }
+    this.base = [3, 3, 5, 5, 6, 7, 5, 3][low]!;
+    this.index = [6, 7, 6, 7, -1, -1, -1, -1][low]!;
+    if (mod === 1) this.disp = this.#signed(1);
+    else if (mod === 2) this.disp = this.#signed(2);
+    return this.#at <= this.#end;
+  }
+
+  #immediate(operand: string): boolean {
+    const opsize = this.opsize;
+    switch (operand) {
+      case 'Ib':
+      case 'Ibs':
+      case 'Jb':
+        this.immLow = this.#signed(1);
+        if (operand === 'Ib' && opsize !== 8) this.immLow &= 0xff;
+        break;
+      case 'Ib2':
+        this.imm2 = this.#signed(1) & 0xff;
+        break;
+      case 'Iw':
+        this.immLow = this.#signed(2) & 0xffff;
+        break;
+      case 'Iz':
+      case 'Jz':
+        this.immLow = this.#signed(opsize === 16 ? 2 : 4);
+        break;
+      case 'Iv':
+        this.immLow = this.#signed(opsize === 16 ? 2 : 4);
+        if (opsize === 64) {
+          this.immHigh = this.#signed(4);
+          return true;
+        }
+        break;
+      case 'Ob':
+      case 'Ov':
+        this.isMemory = true;
+        this.disp = this.#signed(this.addrsize === 16 ? 2 : 4);
+        if (this.addrsize === 16) this.disp &= 0xffff;
+        this.dispHigh = this.addrsize === 64 ? this.#signed(4) : 0;
+        return true;
+      case 'Ap':
+        this.immLow = this.#signed(opsize === 16 ? 2 : 4);
+        if (opsize === 16) this.immLow &= 0xffff;
+        this.imm2 = this.#signed(2) & 0xffff;
+        this.immHigh = 0;
+        return true;
+      default:
+        return true;
+    }
+    this.immHigh = this.immLow >> 31;
+    return true;
+  }
+}
+
+interface Candidates {
+  readonly rows: readonly Row[];
+  readonly needsModrm: boolean;
+  /** The row when there is nothing to choose by. */
+  readonly simple: Row | undefined;
+}
+
+function select(candidates: readonly Row[], prefix: number, modrm: number): Row | undefined {
+  for (const row of candidates) {
+    if (row.prefix >= 0 && row.prefix !== prefix) continue;
+    if (row.modrmByte >= 0 && row.modrmByte !== modrm) continue;
+    if (row.extension >= 0 && row.extension !== ((modrm >> 3) & 7)) continue;
+    if (row.form !== 'any' && (row.form === 'memory') !== modrm < 0xc0) continue;
+    return row;
+  }
+  return undefined;
+}
+
+function buildTable(): (Candidates | undefined)[] {
+  const byOpcode: Row[][] = Array.from({ length: 2048 }, () => []);
+  for (const row of rows)
+    for (let r = 0; r < (row.plusRegister ? 8 : 1); r++)
+      for (const [offset, valid] of [[0, row.inLegacy], [1024, row.in64]] as const) // prettier-ignore
+        if (valid) byOpcode[offset + row.map * 256 + row.opcode + r]!.push(row);
+  return byOpcode.map((list) => {
+    if (list.length === 0) return undefined;
+    // A whole ModRM byte is more specific than an extension, a mandatory prefix more than none.
+    list.sort((a, b) => Number(b.modrmByte >= 0) - Number(a.modrmByte >= 0) || Number(b.prefix > 0) - Number(a.prefix > 0));
+    const only = list.length === 1 ? list[0]! : undefined;
+    const simple = only && only.prefix < 0 && only.extension < 0 && only.modrmByte < 0 && only.form === 'any' ? only : undefined;
+    return { rows: list, needsModrm: list.some((r) => r.hasModrm), simple };
+  });
+}
+
+const table = buildTable();

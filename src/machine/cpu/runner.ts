@@ -1,0 +1,448 @@
+import { CPU_BLOCKS, CPU_BLOCK_SIZE, RECORD_SIZE } from '../memory/layout.ts';
+import type { LinearMemory } from '../memory/linear-memory.ts';
+import type { MachineServices } from '../machine-services.ts';
+import type { StopReason } from '../stop.ts';
+import type { PhysAddr } from '../memory/address.ts';
+import { BlockFinder, linearRip, ripOf } from './block-finder.ts';
+import { afterSingleStep, boundary, instructionBreakpoint, isRunnable, needsSingleStep, shadowOf } from './boundary.ts';
+import type { Cpu } from './cpu.ts';
+import { ABANDONED, GuestFault } from './fault.ts';
+import type { GuestEvent } from './fault.ts';
+import type { HelperTable } from './helper.ts';
+import { divide128 } from './divide.ts';
+import type { Insn } from './isa/insn.ts';
+import * as L from './layout.ts';
+import { commitBounce, FAULT_ABANDONED, slowAccessAt } from './mmu/slow-path.ts';
+import { SEG_BASE, SEG_WRITE_END, SEGMENT_SIZE, SEGMENTS } from './layout.ts';
+import { deliverEvent } from './system/deliver.ts';
+import { linearOf } from './system/operands.ts';
+import { handlerClass, handlers } from './tiers/handlers.ts';
+import type { RunFunction } from './tiers/interpreter.ts';
+import { instantiateInterpreter } from './tiers/interpreter.ts';
+import { BUDGET_FLOOR, Exit, MAX_BLOCK, REC_A, REC_B, REC_DISP, REC_IMM, REC_WHERE, RecordClass } from './tiers/record.ts';
+import { Special } from './tiers/specials.ts';
+import { reportTransfer } from './transfers.ts';
+
+/** FAULT_VECTOR when the access hit a watchpoint: nothing happened yet, the instruction is to be executed alone. */
+const FAULT_WATCH = 0xffff_fffe;
+
+/** Vectors that push an error code: SDM Vol. 3, table 6-1. */
+const withErrorCode = new Set([8, 10, 11, 12, 13, 14, 17, 21]);
+
+/** What the machine wants to know of, and may stop the run for. */
+export interface RunnerClient {
+  /** A marked instruction is about to execute: a reason stops before it. */
+  stopAt(cpu: Cpu, linear: bigint): StopReason | undefined;
+  /** Does a data access hit a watchpoint? Called only while there are any, before the access. */
+  watches(cpu: Cpu, linear: bigint, size: number, write: boolean): boolean;
+  /** An instruction written in TypeScript is about to execute: a reason stops before it. */
+  stopAtInstruction(cpu: Cpu, insn: Insn): StopReason | undefined;
+  /** The run ends for this reason. */
+  stopped(reason: StopReason): void;
+  firmwareTrap(cpu: Cpu, physical: PhysAddr): void;
+}
+
+/** Runs CPUs: emitted code, the helpers it calls, and what happens between instructions. */
+export class Runner {
+  readonly finder: BlockFinder;
+  readonly #m: LinearMemory;
+  readonly #services: MachineServices;
+  readonly #helpers: HelperTable;
+  readonly #client: RunnerClient;
+  readonly #run: RunFunction;
+  /** Set to leave emitted code at the end of the current instruction. */
+  leave = false;
+  /** Set to end the slice: a stop was asked for. */
+  stop = false;
+  /** By CPU: the count of retired instructions at which a stop was reported, so that resuming goes on from there. */
+  readonly #reported: bigint[] = [];
+  /** Breakpoint marks are passed over: a debugger's step. */
+  #stepping = false;
+  /** Ticks done in this slice before the current call of emitted code, that call's budget, and where it last called out. */
+  #done = 0;
+  #budget = 0;
+  #calloutRecord = 0;
+  #calloutLeft = 0;
+  /** A single instruction is executed exactly: watchpoints are noted, not avoided. */
+  #exact = false;
+  /** The instruction executed alone ended in an event: no trap follows it. */
+  #eventDelivered = false;
+
+  constructor(m: LinearMemory, services: MachineServices, helpers: HelperTable, client: RunnerClient) {
+    this.#m = m;
+    this.#services = services;
+    this.#helpers = helpers;
+    this.#client = client;
+    this.finder = new BlockFinder(m, services);
+    this.#run = instantiateInterpreter(m, {
+      slow: (c, record, left, info) => this.#slow(this.#cpu(c), record!, left!, info!),
+      commit: (c, record, left) => this.#commit(this.#cpu(c), record!, left!),
+      enter: (c, _record, left) => this.#enter(this.#cpu(c), left!),
+      link: (c, record, left) => this.#link(this.#cpu(c), record!, left!),
+      helper: (c, record, left) => this.#helper(this.#cpu(c), record!, left!),
+      raise: (c, record, left, vector, code) => this.#raise(this.#cpu(c), record!, left!, vector!, code!),
+      mark: (c, record, left) => this.#mark(this.#cpu(c), record!, left!),
+      divide: (c, record) => divide128(this.#cpu(c), handlers[this.#op(record!)]!.key.startsWith('idiv')),
+      segment: (c, record, left) => this.#segment(this.#cpu(c), record!, left!),
+    });
+  }
+
+  /** Ticks since the slice began, exact at the instruction that asks: the clock's `elapsed`. */
+  elapsed(): number {
+    if (this.#calloutRecord === 0) return this.#done;
+    return this.#done + this.#budget - this.#calloutLeft + this.#before(this.#calloutRecord);
+  }
+
+  /** Starts or goes on with a slice of which `done` ticks are over: `elapsed` counts from its beginning. */
+  beginSlice(done: number): void {
+    this.#done = done;
+    this.#calloutRecord = 0;
+  }
+
+  /** Executes exactly one instruction (or delivers one event), whatever breakpoint stands there. Returns the ticks done. */
+  stepCpu(cpu: Cpu): number {
+    this.#stepping = true;
+    try {
+      return this.runCpu(cpu, 1);
+    } finally {
+      this.#stepping = false;
+    }
+  }
+
+  /**
+   * Runs one CPU for at most `ticks` (an instruction or an event delivery each) in the current slice. Ends early when the
+   * CPU halts or `stop` is set. Returns the ticks done.
+   */
+  runCpu(cpu: Cpu, ticks: number): number {
+    const start = this.#done;
+    while (this.#done - start < ticks && !this.stop) {
+      this.leave = false;
+      if (boundary(cpu)) {
+        this.#tick(cpu, 1);
+        continue;
+      }
+      if (!isRunnable(cpu)) break;
+      const left = ticks - (this.#done - start);
+      const single = needsSingleStep(cpu);
+      if (single !== 0) this.#runSingle(cpu, single);
+      else if (left < BUDGET_FLOOR) this.#runExact(cpu, Math.min(left, MAX_BLOCK));
+      else {
+        cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+        this.#enterEmitted(cpu, 0, left, BUDGET_FLOOR);
+      }
+    }
+    return this.#done - start;
+  }
+
+  #cpu(block: number | undefined): Cpu {
+    return this.#services.cpus[(block! - CPU_BLOCKS) / CPU_BLOCK_SIZE]!;
+  }
+
+  #op(record: number): number {
+    return this.#m.u16[record >> 1]!;
+  }
+
+  #tick(cpu: Cpu, n: number): void {
+    this.#done += n;
+    cpu.setU64(L.RETIRED, cpu.u64(L.RETIRED) + BigInt(n));
+  }
+
+  /** Page offset of a record's instruction; the special ones may lie just past the page. */
+  #offset(record: number): number {
+    const op = this.#op(record);
+    return op <= Special.leave ? this.#m.i32[(record + REC_DISP) >> 2]! : this.#m.u16[(record + REC_WHERE) >> 1]! & 0xfff;
+  }
+
+  #linear(cpu: Cpu, record: number): bigint {
+    return cpu.u64(L.SLOT_CODE_PAGE) + BigInt(this.#offset(record));
+  }
+
+  #rip(cpu: Cpu, record: number): bigint {
+    return ripOf(cpu, this.#linear(cpu, record));
+  }
+
+  /** Instructions of the block before the one at `record`. */
+  #before(record: number): number {
+    let n = 0;
+    for (let r = record - RECORD_SIZE; ; r -= RECORD_SIZE) {
+      const recordClass = handlerClass[this.#op(r)]!;
+      if (recordClass === RecordClass.end) return n;
+      if (recordClass === RecordClass.instruction) n++;
+    }
+  }
+
+  /** One instruction with what surrounds it: trap flag, debug registers, interrupt shadows. */
+  #runSingle(cpu: Cpu, single: number): void {
+    if (instructionBreakpoint(cpu)) {
+      this.#tick(cpu, 1);
+      return;
+    }
+    const shadow = shadowOf(cpu);
+    this.#eventDelivered = false;
+    this.#runExact(cpu, 1);
+    if (!this.#eventDelivered && !this.stop) afterSingleStep(cpu, single, shadow);
+  }
+
+  /** Exactly `n` instructions or fewer, through a block made for it. */
+  #runExact(cpu: Cpu, n: number): void {
+    let record: number;
+    const linear = linearRip(cpu);
+    this.#exact = n === 1;
+    try {
+      cpu.setU64(L.SLOT_CODE_PAGE, linear & ~0xfffn);
+      record = this.finder.exact(cpu, linear, n);
+    } catch (e) {
+      this.#deliver(cpu, e);
+      return;
+    }
+    this.#enterEmitted(cpu, record, this.finder.instructions, 1);
+    this.#exact = false;
+  }
+
+  #enterEmitted(cpu: Cpu, record: number, budget: number, floor: number): void {
+    this.#budget = budget;
+    this.#calloutRecord = 0;
+    const code = this.#run(cpu.block, record, budget, floor);
+    this.#calloutRecord = 0;
+    const left = cpu.u32(L.LEFT) | 0;
+    const at = cpu.u32(L.RECORD);
+    if (code === Exit.stop) {
+      this.#tick(cpu, budget - left);
+      cpu.rip = ripOf(cpu, cpu.u64(L.SLOW_ADDRESS));
+    } else if (code === Exit.budget) {
+      this.#tick(cpu, budget - left);
+      cpu.rip = this.#rip(cpu, at);
+    } else if (code === Exit.after) {
+      this.#tick(cpu, budget - left + this.#before(at) + 1);
+      cpu.rip = this.#rip(cpu, at + RECORD_SIZE);
+    } else if (code === Exit.mark) {
+      this.#tick(cpu, budget - left + this.#before(at));
+      cpu.rip = this.#rip(cpu, at);
+      this.stop = true;
+    } else this.#fault(cpu, at, budget - left);
+  }
+
+  /** Emitted code met a fault: the event is delivered, from the state before the instruction. */
+  #fault(cpu: Cpu, record: number, done: number): void {
+    const vector = cpu.u32(L.FAULT_VECTOR);
+    if (record !== 0) done += this.#before(record);
+    this.#tick(cpu, done);
+    if (vector === FAULT_ABANDONED) {
+      this.#tick(cpu, 1); // a VM exit took place: RIP is the host's
+      return;
+    }
+    if (record !== 0) cpu.rip = this.#rip(cpu, record);
+    if (vector === FAULT_WATCH) {
+      this.#runExact(cpu, 1);
+      this.stop = true;
+      return;
+    }
+    this.#event(cpu, { vector: vector & 0xff, type: 'hardware', errorCode: vector & 0x100 ? cpu.u32(L.FAULT_CODE) : undefined });
+  }
+
+  /** Delivers what a helper or a fetch threw. */
+  #deliver(cpu: Cpu, thrown: unknown): void {
+    if (thrown instanceof GuestFault) this.#event(cpu, { vector: thrown.vector, type: 'hardware', errorCode: thrown.errorCode });
+    else if (thrown === ABANDONED) this.#tick(cpu, 1);
+    else throw thrown;
+  }
+
+  #event(cpu: Cpu, event: GuestEvent): void {
+    this.#eventDelivered = true;
+    this.#tick(cpu, 1);
+    if (!cpu.guest?.event(cpu, event)) deliverEvent(cpu, event);
+  }
+
+  #callout(record: number, left: number): void {
+    this.#calloutRecord = record;
+    this.#calloutLeft = left;
+  }
+
+  #leaveAt(cpu: Cpu, record: number, left: number): void {
+    cpu.setU32(L.RECORD, record);
+    cpu.setU32(L.LEFT, left);
+  }
+
+  #setFault(cpu: Cpu, vector: number, code: number | undefined): void {
+    cpu.setU32(L.FAULT_VECTOR, vector | (code === undefined ? 0 : 0x100));
+    cpu.setU32(L.FAULT_CODE, code ?? 0);
+  }
+
+  // ---- what emitted code calls
+
+  #slow(cpu: Cpu, record: number, left: number, info: number): number {
+    this.#callout(record, left);
+    const size = info & 0xff;
+    const kind = info >> 8;
+    if (cpu.guest) cpu.rip = this.#rip(cpu, record);
+    if (!this.#exact && this.#client.watches(cpu, cpu.u64(L.SLOW_ADDRESS), size, (kind & 3) !== 0)) {
+      cpu.setU32(L.FAULT_VECTOR, FAULT_WATCH);
+      this.#leaveAt(cpu, record, left);
+      return 0;
+    }
+    const address = slowAccessAt(cpu, size, kind);
+    if (address === 0) this.#leaveAt(cpu, record, left);
+    return address;
+  }
+
+  #commit(cpu: Cpu, record: number, left: number): number {
+    this.#callout(record, left);
+    commitBounce(cpu);
+    if (!this.leave) return 0;
+    this.#leaveAt(cpu, record, left);
+    return 1;
+  }
+
+  #enter(cpu: Cpu, left: number): number {
+    const linear = cpu.u64(L.SLOW_ADDRESS);
+    try {
+      if (cpu.guest) cpu.rip = ripOf(cpu, linear);
+      const record = this.finder.find(cpu, linear);
+      if (!this.stop) return record;
+      this.#leaveAt(cpu, 0, left);
+      return -Exit.stop;
+    } catch (e) {
+      cpu.rip = e === ABANDONED ? cpu.rip : ripOf(cpu, linear);
+      this.#leaveAt(cpu, 0, left);
+      if (e === ABANDONED) cpu.setU32(L.FAULT_VECTOR, FAULT_ABANDONED);
+      else if (e instanceof GuestFault) this.#setFault(cpu, e.vector, e.errorCode);
+      else throw e;
+      return -Exit.fault;
+    }
+  }
+
+  /** Finds the target of a branch within its page and remembers it in the record. 0: leave and find it from RIP. */
+  #link(cpu: Cpu, record: number, left: number): number {
+    const linear = cpu.u64(L.SLOT_CODE_PAGE) + BigInt(this.#m.i32[(record + REC_DISP) >> 2]!);
+    cpu.setU64(L.SLOW_ADDRESS, linear);
+    const { flushes } = this.finder.pages.stats;
+    try {
+      if (cpu.guest) cpu.rip = ripOf(cpu, linear);
+      const target = this.finder.find(cpu, linear);
+      if (flushes === this.finder.pages.stats.flushes && this.finder.pages.isKept(record) && this.finder.pages.isKept(target)) {
+        this.#m.i32[(record + REC_IMM) >> 2] = target;
+      }
+      if (!this.stop) return target;
+      this.#leaveAt(cpu, 0, left);
+      return 0;
+    } catch (e) {
+      if (e !== ABANDONED && !(e instanceof GuestFault)) throw e;
+      // The fetch faults again, in the open, when RIP is entered. A VM exit already moved RIP.
+      if (e === ABANDONED) cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+      this.#leaveAt(cpu, 0, left);
+      return 0;
+    }
+  }
+
+  #helper(cpu: Cpu, record: number, left: number): number {
+    const count = this.#m.u8[record + REC_B]!;
+    this.#callout(record, left + count);
+    const linear = this.#linear(cpu, record);
+    const rip = ripOf(cpu, linear);
+    cpu.rip = rip;
+    const insn = this.#insn(record);
+    if (insn !== undefined && this.#report(cpu, this.#client.stopAtInstruction(cpu, insn))) {
+      this.#leaveAt(cpu, record, left + count);
+      return Exit.mark;
+    }
+    cpu.nextRip = rip + BigInt(insn?.length ?? 0);
+    if (!cpu.code64) cpu.nextRip &= 0xffff_ffffn;
+    cpu.ripWritten = false;
+    try {
+      if (insn === undefined) this.#client.firmwareTrap(cpu, this.#physical(cpu, linear));
+      else this.#execute(cpu, insn);
+    } catch (e) {
+      if (e instanceof GuestFault) {
+        cpu.rip = rip;
+        this.#setFault(cpu, e.vector, e.errorCode);
+        this.#leaveAt(cpu, record, left + count);
+        return Exit.fault;
+      }
+      if (e !== ABANDONED) throw e;
+      cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+      this.#leaveAt(cpu, record, left);
+      return Exit.stop;
+    }
+    if (!cpu.ripWritten && insn && !unfinished(cpu, insn)) cpu.rip = cpu.nextRip;
+    else if (this.#services.probe?.branch && insn && cpu.ripWritten) this.#services.probe.branch(cpu, 'jump', linear, linearRip(cpu));
+    cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+    if (this.leave || needsSingleStep(cpu) !== 0 || cpu.activity !== 0 || cpu.pending !== 0) {
+      this.#leaveAt(cpu, record, left);
+      return Exit.stop;
+    }
+    return 0;
+  }
+
+  /** True when a stop here is news: not while stepping, and not where the last stop was reported. */
+  #report(cpu: Cpu, reason: StopReason | undefined): boolean {
+    if (reason === undefined || this.#stepping) return false;
+    const count = cpu.u64(L.RETIRED) + BigInt(this.elapsed() - this.#done);
+    if (this.#reported[cpu.index] === count) return false;
+    this.#reported[cpu.index] = count;
+    this.#client.stopped(reason);
+    return true;
+  }
+
+  #insn(record: number): Insn | undefined {
+    const n = this.#m.i32[(record + REC_IMM) >> 2]!;
+    return n < 0 ? undefined : this.finder.pages.insns[n]!;
+  }
+
+  #execute(cpu: Cpu, insn: Insn): void {
+    if (cpu.guest?.instruction(cpu, insn)) return;
+    const helper = this.#helpers[insn.name];
+    if (!helper) throw new Error(`instruction ${insn.name} has no helper`);
+    helper(cpu, insn);
+  }
+
+  /** Physical address of code being executed: its translation is in the page being executed. */
+  #physical(cpu: Cpu, linear: bigint): PhysAddr {
+    return this.finder.physicalOfCode(cpu, linear);
+  }
+
+  #raise(cpu: Cpu, record: number, left: number, vector: number, code: number): number {
+    this.#setFault(cpu, vector, withErrorCode.has(vector) ? code : undefined);
+    this.#leaveAt(cpu, record, left);
+    return Exit.fault;
+  }
+
+  #mark(cpu: Cpu, record: number, left: number): number {
+    const linear = this.#linear(cpu, record);
+    this.#callout(record, left);
+    if (this.#report(cpu, this.#client.stopAt(cpu, linear))) {
+      this.#leaveAt(cpu, record, left);
+      return Exit.mark;
+    }
+    if (this.#services.probe?.branch) reportTransfer(cpu, linear, this.#services.probe);
+    return 0;
+  }
+
+  /** A segment check that the fast limits did not pass: exact, with #GP or #SS. */
+  #segment(cpu: Cpu, record: number, left: number): number {
+    const offset = cpu.u64(L.SLOW_ADDRESS);
+    let info = cpu.u32(L.SLOT_TEMP);
+    if (info === 0) {
+      const imm = this.#m.u32[(record + REC_IMM) >> 2]!;
+      const segment = ((imm & 0xffff) - SEG_BASE - SEGMENTS) / SEGMENT_SIZE;
+      const write = (((imm >>> 16) - SEGMENTS) % SEGMENT_SIZE) === SEG_WRITE_END; // prettier-ignore
+      info = this.#m.u8[record + REC_A]! | (write ? 0x100 : 0) | (segment << 16);
+    }
+    try {
+      linearOf(cpu, info >> 16, offset, info & 0xff, (info & 0x100) !== 0);
+      return 0;
+    } catch (e) {
+      if (!(e instanceof GuestFault)) throw e;
+      this.#setFault(cpu, e.vector, e.errorCode);
+      this.#leaveAt(cpu, record, left);
+      return 1;
+    }
+  }
+}
+
+/** A repeated string helper runs once for each iteration; it is done when rCX is, or ZF ends a comparison. */
+function unfinished(cpu: Cpu, insn: Insn): boolean {
+  if (insn.rep === 0 || !/^(ins|outs|movs|stos|lods|scas|cmps)$/.test(insn.name)) return false;
+  if (cpu.readGpr(1, insn.addrsize) === 0n) return false;
+  if (insn.name !== 'scas' && insn.name !== 'cmps') return true;
+  return cpu.m.u64[(cpu.block + L.RES) >> 3] === 0n === (insn.rep === 0xf3); // prettier-ignore
+}

@@ -1,0 +1,75 @@
+import type { Emitter } from '../tiers/emitter.ts';
+import { AccessKind, signExtend } from '../tiers/emitter.ts';
+import type { Place } from '../tiers/emitter.ts';
+import type { Value } from '../wasm/value.ts';
+import * as w from '../wasm/value.ts';
+import { AUX, FLG, RES } from '../layout.ts';
+import type { Semantics, SemanticsTable } from './semantics.ts';
+
+/** CF alone changes (OF, SF, AF, PF are undefined by the SDM, and stay here as on processors; ZF stays by the SDM). */
+function setCarry(m: Emitter, cf: Value): void {
+  const old = m.let(m.cf());
+  const carry = m.let(cf);
+  m.f.do(w.store64(m.c, w.xor(m.aux, w.shl(w.unsigned64(w.xor(old, carry)), w.i64(63))), AUX));
+  m.f.do(w.store32(m.c, w.or(w.and(m.flg, w.i32(-2)), carry), FLG));
+}
+
+/** The place a bit string's bit lies in: with a register index, memory operands reach beyond the operand (SDM Vol. 1, 4.2.. BT). */
+function bitPlace(m: Emitter, index: Value, use: 'read' | 'modify'): Place {
+  if (!m.isMemory(0) || m.operands[1] === 'Ib') return m.place(0, use);
+  const elements = w.shrS(signExtend(index, m.width), w.i64(m.width === 64 ? 6 : m.width === 32 ? 5 : 4));
+  const ea = w.add(m.effectiveAddress(), w.mul(elements, w.i64(m.width / 8)));
+  return m.memory(ea, m.width, use === 'read' ? AccessKind.read : AccessKind.modify);
+}
+
+function bitTest(change?: (a: Value, mask: Value) => Value): Semantics {
+  return (m) => {
+    const index = m.let(m.value(1));
+    const d = bitPlace(m, index, change ? 'modify' : 'read');
+    const a = m.let(d.get());
+    const n = m.let(w.and(index, w.like(index, m.width - 1)));
+    setCarry(m, w.and(w.wrap(w.shrU(a, n)), w.i32(1)));
+    if (change) d.set(change(a, w.shl(w.like(a, 1), n)));
+  };
+}
+
+/** BSF and BSR: the destination stays when the source is zero; only ZF is defined. */
+function scan(reverse: boolean): Semantics {
+  return (m) => {
+    const s = m.let(m.value(1));
+    m.setFlags(w.unsigned64(s), w.i64(0), w.i32(0));
+    m.f.if(w.ne(s, w.like(s, 0)), () => {
+      const r = reverse ? w.sub(w.like(s, s.type === 'i64' ? 63 : 31), w.clz(s)) : w.ctz(s);
+      m.place(0, 'write').set(r);
+    });
+  };
+}
+
+export const bits: SemanticsTable = {
+  bt: bitTest(),
+  bts: bitTest((a, bit) => w.or(a, bit)),
+  btr: bitTest((a, bit) => w.and(a, w.not(bit))),
+  btc: bitTest((a, bit) => w.xor(a, bit)),
+  bsf: scan(false),
+  bsr: scan(true),
+  popcnt(m) {
+    const r = m.let(w.popcnt(m.value(1)));
+    // CF OF SF AF PF are cleared, ZF says that the source was zero: PF must read 0 even for an even result.
+    m.f.do(w.store64(m.c, w.unsigned64(w.ne(r, w.like(r, 0))), RES));
+    m.f.do(w.store64(m.c, w.i64(0), AUX));
+    m.f.do(w.store32(m.c, w.shl(w.eqz(r), w.i32(8)), FLG));
+    m.place(0, 'write').set(r);
+  },
+  bswap(m) {
+    const d = m.place(0, 'modify');
+    const a = m.let(d.get());
+    if (m.width === 64) {
+      const swap = (v: Value, n: number, k: bigint): Value => w.or(w.and(w.shrU(v, w.i64(n)), w.i64(k)), w.shl(w.and(v, w.i64(k)), w.i64(n)));
+      const x = m.let(swap(a, 8, 0x00ff00ff00ff00ffn));
+      const y = m.let(swap(x, 16, 0x0000ffff0000ffffn));
+      d.set(w.rotl(y, w.i64(32)));
+    } else if (m.width === 32) {
+      d.set(w.or(w.and(w.rotl(a, w.i32(8)), w.i32(0x00ff00ff)), w.and(w.rotr(a, w.i32(8)), w.i32(0xff00ff00))));
+    } else d.set(w.i32(0)); // undefined by the SDM; processors give zero
+  },
+};

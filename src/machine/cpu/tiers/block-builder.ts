@@ -1,0 +1,309 @@
+import { PAGE_SIZE, RECORDS, RECORD_SIZE } from '../../memory/layout.ts';
+import type { LinearMemory } from '../../memory/linear-memory.ts';
+import { byteRegisterOffset } from '../cpu.ts';
+import type { Decoder } from '../isa/decoder.ts';
+import * as L from '../layout.ts';
+import type { CodePage, CodePages } from './code-pages.ts';
+import { handlerIndex, isVector, usesGeneral, widthIndex } from './handlers.ts';
+import { MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
+import { Special } from './specials.ts';
+
+/** What a block is built from. */
+export interface BlockRequest {
+  /** Bytes of the page, and where the block's first instruction is. An instruction that crosses the page is given whole. */
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly end: number;
+  /** Offset in the page of `bytes[at]`. */
+  readonly offset: number;
+  readonly mode: 16 | 32 | 64;
+  /** At most this many instructions. */
+  readonly limit: number;
+  /** The page to enter blocks into; undefined: an exact block in the scratch records, left after `limit` instructions. */
+  readonly page: CodePage | undefined;
+  /** Must a mark stand before the instruction at this page offset? */
+  marked(offset: number): boolean;
+  /** Must a mark stand before control transfers, for a probe? */
+  readonly traced: boolean;
+  /** The firmware's trap slots are instructions of their own. */
+  trapAt(offset: number): boolean;
+}
+
+/** An instruction takes at most a mark, an address record and its own. */
+const MAX_RECORDS = MAX_BLOCK * 4 + 4;
+
+/** Near transfers that a probe hears of; far ones are helpers, which report for themselves. */
+const transfers = /^(call|call_rm|ret|jmp|jmp_rm)$/;
+
+/** Turns decoded instructions into records. Plain and fast: it runs once for all code that runs once. */
+export class BlockBuilder {
+  readonly #u8: Uint8Array;
+  readonly #u16: Uint16Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+  readonly #pages: CodePages;
+  readonly #decoder: Decoder;
+  #at = 0;
+  /** Instructions in the block built last. */
+  instructions = 0;
+
+  constructor(m: LinearMemory, pages: CodePages, decoder: Decoder) {
+    this.#u8 = m.u8;
+    this.#u16 = m.u16;
+    this.#i32 = m.i32;
+    this.#u32 = m.u32;
+    this.#pages = pages;
+    this.#decoder = decoder;
+  }
+
+  /**
+   * Builds the block at `request.at`, and the ones that fall through from it.
+   * @returns its first record, or 0 when the first instruction does not end within the bytes
+   */
+  build(request: BlockRequest): number {
+    const { page, mode, bytes, end } = request;
+    const d = this.#decoder;
+    const start = page ? this.#pages.reserve(MAX_RECORDS) : RECORDS;
+    this.#at = start;
+    this.#emit(Special.head, request.offset);
+    const first = this.#at;
+    let at = request.at;
+    let offset = request.offset;
+    let count = 0;
+    let total = 0;
+    let newBlock = true;
+    for (;;) {
+      if (newBlock && page) {
+        const known = this.#u32[(page.table >> 2) + offset]!;
+        if (known !== 0 && total > 0) {
+          this.#joined(offset, known);
+          break;
+        }
+        this.#u32[(page.table >> 2) + offset] = this.#at;
+      }
+      newBlock = false;
+      if (at >= end || total === request.limit) {
+        this.#fallThrough(offset, count, request);
+        break;
+      }
+      const failure = request.trapAt(offset) ? undefined : d.decode(bytes, at, end, mode);
+      if (failure === 'truncated') {
+        if (total === 0) {
+          if (page) this.#u32[(page.table >> 2) + offset] = 0;
+          return 0;
+        }
+        this.#fallThrough(offset, count, request);
+        break;
+      }
+      // String instructions stand alone: their record runs once for every iteration.
+      if (count > 0 && failure === undefined && d.row?.string && !request.trapAt(offset)) {
+        if (!page) {
+          this.#fallThrough(offset, count, request);
+          break;
+        }
+        const rec = this.#emit(Special.joined, offset);
+        this.#u8[rec + REC_B] = count;
+        this.#i32[(rec + REC_IMM) >> 2] = this.#at;
+        count = 0;
+        newBlock = true;
+        continue;
+      }
+      if (page) page.starts[offset >> 3]! |= 1 << (offset & 7);
+      if (request.marked(offset) || (request.traced && failure === undefined && transfers.test(d.row.name))) this.#emit(Special.mark, offset);
+      count++;
+      total++;
+      if (failure !== undefined) {
+        // #UD, or #GP for more than 15 bytes: SDM Vol. 2, 2.3.11.
+        const rec = this.#emit(Special.fault, offset);
+        this.#u8[rec + REC_A] = failure === 'too-long' ? 13 : 6;
+        this.#u8[rec + REC_B] = count;
+        break;
+      }
+      const flow = request.trapAt(offset) ? this.#trap(offset, count) : this.#instruction(offset, count);
+      at += d.length;
+      offset += d.length;
+      if (flow === 'ends') break;
+      if (flow === 'branches') {
+        count = 0;
+        newBlock = true;
+        if (page === undefined) {
+          this.#fallThrough(offset, count, request);
+          break;
+        }
+      }
+    }
+    if (page) this.#pages.keep(this.#at);
+    this.instructions = total;
+    return first;
+  }
+
+  #emit(op: number, offset: number): number {
+    const rec = this.#at;
+    this.#u16[rec >> 1] = op;
+    this.#u16[(rec + REC_WHERE) >> 1] = offset & 0xfff;
+    this.#u32[(rec + 4) >> 2] = 0;
+    this.#i32[(rec + REC_DISP) >> 2] = offset;
+    this.#i32[(rec + REC_IMM) >> 2] = 0;
+    this.#at = rec + RECORD_SIZE;
+    return rec;
+  }
+
+  #joined(offset: number, record: number): void {
+    const rec = this.#emit(Special.joined, offset);
+    this.#i32[(rec + REC_IMM) >> 2] = record;
+  }
+
+  #fallThrough(offset: number, count: number, request: BlockRequest): void {
+    const rec = this.#emit(request.page ? Special.next : Special.leave, offset);
+    this.#u8[rec + REC_B] = count;
+  }
+
+  #keepInsn(rec: number): void {
+    this.#i32[(rec + REC_IMM) >> 2] = this.#pages.insns.push(this.#decoder.toInsn()) - 1;
+  }
+
+  /** A firmware service's slot executes as one instruction, `firmware_trap`. */
+  #trap(offset: number, count: number): 'ends' {
+    const rec = this.#emit(Special.helper, offset);
+    this.#u8[rec + REC_B] = count;
+    this.#i32[(rec + REC_IMM) >> 2] = -1;
+    return 'ends';
+  }
+
+  /** Emits one instruction's record, and the address record before it where it needs one. */
+  #instruction(offset: number, count: number): 'continues' | 'branches' | 'ends' {
+    const d = this.#decoder;
+    const { row, mode } = d;
+    const legacy = mode !== 64;
+    if (row.helper || (row.string && (legacy || d.addrsize !== 64 || d.segmentOverride))) {
+      const rec = this.#emit(Special.helper, offset);
+      this.#u8[rec + REC_B] = count;
+      this.#keepInsn(rec);
+      return 'ends';
+    }
+    const bits = isVector(row) && !usesGeneral(row) ? 32 : isVector(row) ? (d.opsize === 64 ? 64 : 32) : row.name === 'cmpxchg8b' ? (d.opsize === 64 ? 64 : 32) : d.opsize;
+    const next = offset + d.length;
+    let form = 0;
+    let base: number = L.SLOT_ZERO;
+    let index: number = L.SLOT_ZERO;
+    let scale = 0;
+    let disp = d.disp;
+    if (d.isMemory) {
+      const flat = mode === 64 && d.addrsize === 64 && (d.segment < 4 || row.name === 'lea');
+      const absolute = flat && row.operands.some((o) => o[0] === 'O');
+      if (flat && !absolute) {
+        if (d.base === 16) {
+          base = L.SLOT_CODE_PAGE;
+          disp += next;
+        } else if (d.base >= 0) base = d.base * 8;
+        if (d.index >= 0) index = d.index * 8;
+        scale = d.scale;
+        form = d.index >= 0 ? 2 : 1;
+        if (disp !== (disp | 0)) {
+          // RIP-relative and out of 32 bits once the page offset is added: in two steps.
+          const rec = this.#emit(Special.address64, offset);
+          this.#u8[rec + REC_BASE] = base;
+          this.#u8[rec + REC_INDEX] = L.SLOT_ZERO;
+          this.#i32[(rec + REC_DISP) >> 2] = d.disp;
+          this.#i32[(rec + REC_IMM) >> 2] = L.SLOT_ZERO;
+          base = L.SLOT_EA;
+          disp = next;
+        }
+      } else {
+        this.#addressRecord(offset, next, bits);
+        base = L.SLOT_EA;
+        disp = 0;
+        form = 1;
+      }
+    }
+    let extra = legacy && (row.branch || row.stack) ? 1 : 0;
+    let near = false;
+    if (row.branch && row.operands[0]?.[0] === 'J') {
+      disp = next + d.immLow;
+      near = !legacy && disp >= 0 && disp < PAGE_SIZE && /^j|^loop/.test(row.name);
+      if (near) extra |= 2;
+      if (row.name.startsWith('loop') || row.name === 'jcxz') extra |= d.addrsize === 64 ? 0 : d.addrsize === 32 ? 4 : 8;
+    }
+    if (row.string) extra = d.rep === 0 ? 0 : d.rep === 0xf3 ? 4 : 8;
+    const op = row.handlers[handlerIndex(widthIndex(bits), form, extra)]!;
+    if (op === 0) throw new Error(`no handler for ${row.encoding} ${row.name}, ${bits} bits, form ${form}, variant ${extra}`);
+    const rec = this.#emit(op, offset);
+    this.#u16[(rec + REC_WHERE) >> 1] = (offset & 0xfff) | (scale << 12);
+    this.#u8[rec + REC_BASE] = base;
+    this.#u8[rec + REC_INDEX] = index;
+    this.#i32[(rec + REC_DISP) >> 2] = disp;
+    this.#i32[(rec + REC_IMM) >> 2] = d.immLow;
+    this.#operands(rec, bits);
+    if (row.string) {
+      this.#u8[rec + REC_B] = 1;
+      return 'branches';
+    }
+    if (!row.branch) return 'continues';
+    this.#u8[rec + REC_B] = count;
+    if (row.name === 'call' || row.name === 'call_rm') this.#i32[(rec + REC_IMM) >> 2] = next;
+    else if (row.name !== 'ret') this.#i32[(rec + REC_IMM) >> 2] = 0;
+    return row.operands[0]?.[0] === 'J' && row.name !== 'jmp' && row.name !== 'call' ? 'branches' : 'ends';
+  }
+
+  #operands(rec: number, bits: number): void {
+    const d = this.#decoder;
+    const { operands } = d.row;
+    for (let n = 0; n < operands.length && n < 2; n++) {
+      const o = operands[n]!;
+      let value: number;
+      const kind = o[0];
+      if (kind === 'G') value = d.reg;
+      else if (kind === 'V') value = d.reg;
+      else if (kind === 'Z') value = d.rm;
+      else if (kind === 'A') value = 0;
+      else if (kind === 'C') value = 1;
+      else if ((kind === 'E' || kind === 'W' || kind === 'R') && !d.isMemory) value = d.rm;
+      else if (kind === 'I' && o === 'Iv' && bits === 64) {
+        this.#i32[(rec + REC_DISP) >> 2] = d.immLow;
+        this.#i32[(rec + REC_IMM) >> 2] = d.immHigh;
+        continue;
+      } else continue;
+      const byte = o[1] === 'b' && kind !== 'V' && kind !== 'W';
+      this.#u8[rec + (n === 0 ? REC_A : REC_B)] = byte ? byteRegisterOffset(value, d.rex !== 0) : value * 8;
+    }
+  }
+
+  /** The record before a memory instruction that is segmented, 16 or 32-bit addressed, or has a 64-bit offset. */
+  #addressRecord(offset: number, next: number, bits: number): void {
+    const d = this.#decoder;
+    const { row, mode } = d;
+    const absolute = row.operands.some((o) => o[0] === 'O');
+    const seg = L.SEGMENTS + d.segment * L.SEGMENT_SIZE;
+    if (mode === 64 && d.addrsize === 64 && absolute && d.segment < 4) {
+      const rec = this.#emit(Special.absolute64, offset);
+      this.#i32[(rec + REC_DISP) >> 2] = d.disp;
+      this.#i32[(rec + REC_IMM) >> 2] = d.dispHigh;
+      return;
+    }
+    const checked = mode !== 64 && row.name !== 'lea';
+    const op = checked
+      ? d.addrsize === 16 ? Special.checked16 : Special.checked32
+      : d.addrsize === 16 ? Special.address16 : d.addrsize === 32 ? Special.address32 : Special.address64; // prettier-ignore
+    const rec = this.#emit(op, offset);
+    const rip = d.base === 16;
+    this.#u16[(rec + REC_WHERE) >> 1] = (offset & 0xfff) | (d.scale << 12);
+    this.#u8[rec + REC_BASE] = rip ? L.SLOT_CODE_PAGE : d.base >= 0 ? d.base * 8 : L.SLOT_ZERO;
+    this.#u8[rec + REC_INDEX] = d.index >= 0 ? d.index * 8 : L.SLOT_ZERO;
+    this.#i32[(rec + REC_DISP) >> 2] = rip ? d.disp + next : d.disp;
+    const write = /^E|^O|^W/.test(row.operands[0] ?? '') && !/^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm)$/.test(row.name) && !/^nop/.test(row.name);
+    const base = row.name === 'lea' || (mode === 64 && d.segment < 4) ? L.SLOT_ZERO : seg + L.SEG_BASE;
+    const limit = checked ? seg + (write || row.name === 'cmpxchg8b' ? L.SEG_WRITE_END : L.SEG_READ_END) : 0;
+    this.#u8[rec + REC_A] = this.#accessBytes(bits);
+    this.#i32[(rec + REC_IMM) >> 2] = base | (limit << 16);
+  }
+
+  #accessBytes(bits: number): number {
+    const { row } = this.#decoder;
+    for (const o of row.operands) {
+      if (o[0] === 'W') return Number(/\d+/.exec(o)?.[0] ?? 16);
+      if (/^[EO]/.test(o)) return o[1] === 'b' ? 1 : o[1] === 'w' ? 2 : o[1] === 'd' ? 4 : bits / 8;
+      if (o === 'Mq') return bits === 64 ? 16 : 8;
+    }
+    return bits / 8;
+  }
+}

@@ -1,0 +1,102 @@
+import { CODE_TABLE_COUNT, CODE_TABLE_SIZE, CODE_TABLES, PAGE_SIZE, RECORDS, RECORDS_SIZE, RECORD_SIZE } from '../../memory/layout.ts';
+import type { LinearMemory } from '../../memory/linear-memory.ts';
+import type { Insn } from '../isa/insn.ts';
+
+/** Records for one exact block at a time, which is never entered by address. */
+export const SCRATCH_RECORDS = 256;
+const FIRST = RECORDS + SCRATCH_RECORDS * RECORD_SIZE;
+
+/** Decoded code of one physical page in one mode (16, 32 or 64-bit code). */
+export interface CodePage {
+  readonly page: number;
+  readonly mode: 16 | 32 | 64;
+  /** Address of the table: for every byte offset the record of the block that starts there, or 0. */
+  readonly table: number;
+  /** A bit for every byte offset at which a decoded instruction starts: which breakpoints concern this page. */
+  readonly starts: Uint8Array;
+}
+
+/**
+ * The store of decoded code. Tables and records are bump-allocated; when either is full everything is dropped, which is
+ * simple, bounded and rare. Dropping a page clears its table; its records are unreachable from then on.
+ */
+export class CodePages {
+  readonly #m: LinearMemory;
+  readonly #pages = new Map<number, CodePage>();
+  readonly #freeTables: number[] = [];
+  #nextTable = 0;
+  #nextRecord = FIRST;
+  /** Instructions written in TypeScript, kept for their records. */
+  readonly insns: Insn[] = [];
+  /** Counts for `--stats`. */
+  readonly stats = { pages: 0, flushes: 0, invalidations: 0 };
+  /** Called when everything was dropped: code TLBs refer to tables. */
+  onFlush: () => void = () => {};
+
+  constructor(m: LinearMemory) {
+    this.#m = m;
+  }
+
+  static key(page: number, mode: 16 | 32 | 64): number {
+    return page * 4 + (mode >> 5);
+  }
+
+  get(page: number, mode: 16 | 32 | 64): CodePage | undefined {
+    return this.#pages.get(CodePages.key(page, mode));
+  }
+
+  pages(): Iterable<CodePage> {
+    return this.#pages.values();
+  }
+
+  create(page: number, mode: 16 | 32 | 64): CodePage {
+    if (this.#freeTables.length === 0 && this.#nextTable === CODE_TABLE_COUNT) this.flush();
+    const table = this.#freeTables.pop() ?? CODE_TABLES + this.#nextTable++ * CODE_TABLE_SIZE;
+    this.#m.u32.fill(0, table >> 2, (table + CODE_TABLE_SIZE) >> 2);
+    const codePage: CodePage = { page, mode, table, starts: new Uint8Array(PAGE_SIZE / 8) };
+    this.#pages.set(CodePages.key(page, mode), codePage);
+    this.stats.pages++;
+    return codePage;
+  }
+
+  /** Room for a block of at most `records` records; flushes everything first when there is none. */
+  reserve(records: number): number {
+    if (this.#nextRecord + records * RECORD_SIZE > RECORDS + RECORDS_SIZE) this.flush();
+    return this.#nextRecord;
+  }
+
+  /** Is this a record of a block that stays, not of an exact one? */
+  isKept(record: number): boolean {
+    return record >= FIRST;
+  }
+
+  /** Keeps the records up to `end`. */
+  keep(end: number): void {
+    this.#nextRecord = end;
+  }
+
+  /** Forgets a physical page in every mode. True when there was something. */
+  drop(page: number): boolean {
+    let found = false;
+    for (const mode of [16, 32, 64] as const) {
+      const codePage = this.get(page, mode);
+      if (!codePage) continue;
+      found = true;
+      this.#m.u32.fill(0, codePage.table >> 2, (codePage.table + CODE_TABLE_SIZE) >> 2);
+      this.#freeTables.push(codePage.table);
+      this.#pages.delete(CodePages.key(page, mode));
+      this.stats.invalidations++;
+    }
+    return found;
+  }
+
+  flush(): void {
+    this.#pages.clear();
+    this.#freeTables.length = 0;
+    this.#nextTable = 0;
+    this.#nextRecord = FIRST;
+    this.insns.length = 0;
+    this.stats.flushes++;
+    this.onFlush();
+  }
+}

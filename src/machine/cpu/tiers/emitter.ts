@@ -1,0 +1,335 @@
+import type { FunctionBuilder, Label, Local } from '../wasm/function.ts';
+import type { Value } from '../wasm/value.ts';
+import * as w from '../wasm/value.ts';
+import * as L from '../layout.ts';
+import { BOUNCE_END, TLB_ENTRIES } from '../../memory/layout.ts';
+import { CR0, CR4 } from '../cpu.ts';
+import { Exit, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
+
+export type Width = 8 | 16 | 32 | 64;
+/** Address forms of a handler: register, memory by base + displacement, memory with index. */
+export type Form = 'r' | 'mb' | 'mx';
+
+/** The functions emitted code imports, in order. All take (cpu block, record, budget left) first. */
+export const imports = [
+  { name: 'slow', params: ['i32', 'i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'commit', params: ['i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'enter', params: ['i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'link', params: ['i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'helper', params: ['i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'raise', params: ['i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'mark', params: ['i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'divide', params: ['i32', 'i32'], result: 'i32' },
+  { name: 'segment', params: ['i32', 'i32', 'i32'], result: 'i32' },
+] as const; // prettier-ignore
+export type ImportName = (typeof imports)[number]['name'];
+
+/** An operand that can be read and written. `set` comes last: nothing may fault after it. */
+export interface Place {
+  readonly width: Width;
+  get(): Value;
+  set(v: Value): void;
+}
+
+/** Access kinds of the slow path (mmu/slow-path.ts). */
+export const AccessKind = { read: 0, write: 1, modify: 2, stack: 4 } as const;
+
+/**
+ * What an instruction's meaning is written against. This implementation is the generic one: operands are found through
+ * the record at run time. Operand values have the type of their width: i32 up to 32 bits (zero-extended), else i64.
+ */
+export class Emitter {
+  readonly f: FunctionBuilder;
+  readonly c: Local;
+  readonly pc: Local;
+  readonly left: Local;
+  readonly floor: Local;
+  readonly target: Local;
+  /** Set by the interpreter generator for the handler being emitted. */
+  width: Width = 64;
+  form: Form = 'r';
+  operands: readonly string[] = [];
+  /** Outside 64-bit mode: stack and branch handlers differ. */
+  legacy = false;
+  /** 'near': the branch target lies in the same page and is reached through the record's link. */
+  variant: 'far' | 'near' = 'far';
+  /** Address size of handlers that use rCX implicitly. */
+  address: 16 | 32 | 64 = 64;
+  /** Repeat prefix of a string instruction. */
+  repeat: 0 | 0xf2 | 0xf3 = 0;
+  enterLabel!: Label;
+  dispatchLabel!: Label;
+  nextLabel!: Label;
+  /** Set for handlers that end a block: a write's wish to leave is met by the branch itself. */
+  endsBlock = false;
+  /** True once the handler has left the record itself (a branch); then no fall-through is emitted. */
+  ended = false;
+  #address: Local | undefined;
+
+  constructor(f: FunctionBuilder) {
+    this.f = f;
+    this.c = f.param(0);
+    this.pc = f.param(1);
+    this.left = f.param(2);
+    this.floor = f.param(3);
+    this.target = f.local('i64');
+  }
+
+  begin(): void {
+    this.ended = false;
+    this.#address = undefined;
+  }
+
+  let(v: Value): Local {
+    return this.f.let(v);
+  }
+
+  call(name: ImportName, ...args: Value[]): Value {
+    return this.f.call(
+      imports.findIndex((i) => i.name === name),
+      [this.c, this.pc, ...(name === 'divide' ? [] : [this.left]), ...args],
+    );
+  }
+
+  /** Leaves emitted code; the record and the budget go to their slots. */
+  exit(code: Value): void {
+    this.f.do(w.store32(this.c, this.pc, L.RECORD));
+    this.f.do(w.store32(this.c, this.left, L.LEFT));
+    this.f.return(code);
+  }
+
+  raise(vector: number, errorCode = 0): void {
+    this.f.return(this.call('raise', w.i32(vector), w.i32(errorCode)));
+  }
+
+  raiseIf(condition: Value, vector: number, errorCode = 0): void {
+    this.f.if(condition, () => this.raise(vector, errorCode));
+  }
+
+  // ---- record fields
+
+  disp(): Value {
+    return w.load32s64(this.pc, REC_DISP);
+  }
+  imm32(): Value {
+    return w.load32(this.pc, REC_IMM);
+  }
+  imm(width: Width): Value {
+    return width === 64 ? w.load32s64(this.pc, REC_IMM) : mask(this.imm32(), width);
+  }
+  /** The record's instruction count, in records that end a block. */
+  count(): Value {
+    return w.load8u(this.pc, REC_B);
+  }
+
+  // ---- registers
+
+  register(offset: Value | number, width: Width): Place {
+    const at = typeof offset === 'number' ? this.c : this.let(w.add(this.c, offset));
+    const k = typeof offset === 'number' ? offset : 0;
+    return { width, get: () => loadWidth(at, width, k), set: (v) => this.f.do(storeRegister(at, v, width, k)) };
+  }
+
+  /** Operand n of the row, as a place. Memory is translated for reading and writing as `use` says, once. */
+  place(n: number, use: 'read' | 'write' | 'modify'): Place {
+    const operand = this.operands[n]!;
+    const width = this.operandWidth(n);
+    if (this.isMemory(n)) {
+      const kind = use === 'read' ? AccessKind.read : use === 'write' ? AccessKind.write : AccessKind.modify;
+      return this.memory(this.effectiveAddress(), width, kind);
+    }
+    if (operand[0] === 'A') return this.register(L.GPR, width);
+    if (operand[0] === 'C') return this.register(L.GPR + 8, width);
+    return this.register(w.load8u(this.pc, n === 0 ? REC_A : REC_B), width);
+  }
+
+  /** Operand n as a value at the instruction's width. */
+  value(n: number): Value {
+    const operand = this.operands[n]!;
+    if (operand[0] === 'I' || operand[0] === 'J') {
+      if (operand === 'Iv' && this.width === 64) return w.load64(this.pc, REC_DISP);
+      return this.imm(this.width);
+    }
+    if (operand === '1') return w.i32(1);
+    return this.place(n, 'read').get();
+  }
+
+  isMemory(n: number): boolean {
+    return this.form !== 'r' && /^[EMOW]/.test(this.operands[n]!);
+  }
+
+  operandWidth(n: number): Width {
+    const size = this.operands[n]![1];
+    return size === 'b' ? 8 : size === 'w' ? 16 : size === 'd' ? 32 : size === 'q' ? 64 : this.width;
+  }
+
+  // ---- memory
+
+  /** base + index * scale + displacement; segments and short address sizes were folded in by an address record. */
+  effectiveAddress(): Value {
+    const slot = (at: number): Value => w.load64(w.add(this.c, w.load8u(this.pc, at)));
+    const simple = w.add(slot(REC_BASE), this.disp());
+    if (this.form !== 'mx') return simple;
+    const scale = w.unsigned64(w.shrU(w.load16u(this.pc, REC_WHERE), w.i32(12)));
+    return w.add(simple, w.shl(slot(REC_INDEX), scale));
+  }
+
+  /** Address in linear memory where `bytes` bytes at a linear address can be accessed. Leaves with the fault otherwise. */
+  translate(linear: Value, bytes: number, kind: number): Local {
+    const ea = this.let(linear);
+    const offset = w.and(w.wrap(w.shrU(ea, w.i64(7))), w.i32((TLB_ENTRIES - 1) << 5));
+    const entry = this.let(w.add(w.load32(this.c, L.TLB), offset));
+    const last = bytes === 1 ? ea : w.add(ea, w.i64(bytes - 1));
+    const tag = w.load64(entry, (kind & 3) === AccessKind.read ? 0 : 8);
+    const address = this.f.temp('i32');
+    this.f.if(
+      w.eq(tag, w.and(last, w.i64(-4096))),
+      () => this.f.set(address, w.add(w.load32(entry, 16), w.and(w.wrap(ea), w.i32(0xfff)))),
+      () => {
+        this.f.do(w.store64(this.c, ea, L.SLOW_ADDRESS));
+        this.f.set(address, this.call('slow', w.i32(bytes | (kind << 8))));
+        this.f.if(w.eqz(address), () => this.f.return(w.i32(Exit.fault)));
+      },
+    );
+    return address;
+  }
+
+  memory(linear: Value, width: Width, kind: number): Place {
+    const address = this.translate(linear, width / 8, kind);
+    return {
+      width,
+      get: () => loadWidth(address, width),
+      set: (v) => {
+        this.f.do(storeWidth(address, v, width));
+        this.commit(address);
+      },
+    };
+  }
+
+  /** After a store: what was staged in the bounce buffer takes effect; it may ask to leave after this instruction. */
+  commit(address: Value): void {
+    this.f.if(w.ltU(address, w.i32(BOUNCE_END)), () => {
+      this.f.if(this.call('commit'), () => {
+        if (!this.endsBlock) this.f.return(w.i32(Exit.after));
+      });
+    });
+  }
+
+  /** Vector operand n: address in linear memory of its 16 bytes (or `bytes`). */
+  vector(n: number, bytes: number, use: 'read' | 'write', aligned: boolean): { readonly address: Value; readonly memory: boolean } {
+    if (!this.isMemory(n)) {
+      const slot = w.shl(w.load8u(this.pc, n === 0 ? REC_A : REC_B), w.i32(2));
+      return { address: this.let(w.add(w.add(this.c, slot), w.i32(L.VECTORS))), memory: false };
+    }
+    const ea = this.let(this.effectiveAddress());
+    if (aligned) this.raiseIf(w.wrap(w.and(ea, w.i64(15))), 13);
+    return { address: this.translate(ea, bytes, use === 'read' ? AccessKind.read : AccessKind.write), memory: true };
+  }
+
+  /** #UD and #NM of SSE instructions: SDM Vol. 3, table 2-2 and Vol. 2, table 2-21. */
+  requireSse(): void {
+    this.raiseIf(w.or(w.and(w.load32(this.c, L.CR0), w.i32(CR0.EM)), w.eqz(w.and(w.load32(this.c, L.CR4), w.i32(CR4.OSFXSR)))), 6);
+    this.raiseIf(w.and(w.load32(this.c, L.CR0), w.i32(CR0.TS)), 7);
+  }
+
+  // ---- flags (layout.ts: RES, AUX, FLG)
+
+  setFlags(result: Value, aux: Value, flg: Value): void {
+    this.f.do(w.store64(this.c, result, L.RES));
+    this.f.do(w.store64(this.c, aux, L.AUX));
+    this.f.do(w.store32(this.c, flg, L.FLG));
+  }
+
+  get res(): Value {
+    return w.load64(this.c, L.RES);
+  }
+  get aux(): Value {
+    return w.load64(this.c, L.AUX);
+  }
+  get flg(): Value {
+    return w.load32(this.c, L.FLG);
+  }
+  cf(): Value {
+    return w.and(this.flg, w.i32(1));
+  }
+  of(): Value {
+    return w.xor(this.cf(), w.wrap(w.shrU(this.aux, w.i64(63))));
+  }
+  sf(): Value {
+    return w.xor(w.wrap(w.shrU(this.res, w.i64(63))), w.and(w.shrU(this.flg, w.i32(1)), w.i32(1)));
+  }
+  zf(): Value {
+    return w.eqz(this.res);
+  }
+  pf(): Value {
+    const low = w.and(w.xor(w.wrap(this.res), w.shrU(this.flg, w.i32(8))), w.i32(0xff));
+    return w.eqz(w.and(w.popcnt(low), w.i32(1)));
+  }
+  af(): Value {
+    return w.wrap(w.and(w.shrU(this.aux, w.i64(4)), w.i64(1)));
+  }
+
+  /** Condition 0..15 (o no b ae e ne be a s ns p np l ge le g): SDM Vol. 1, appendix B. */
+  condition(cc: number): Value {
+    const base = [
+      () => this.of(),
+      () => this.cf(),
+      () => this.zf(),
+      () => w.or(this.cf(), this.zf()),
+      () => this.sf(),
+      () => this.pf(),
+      () => w.xor(this.sf(), this.of()),
+      () => w.or(this.zf(), w.xor(this.sf(), this.of())),
+    ][cc >> 1]!();
+    return cc & 1 ? w.eqz(base) : base;
+  }
+
+  // ---- control flow
+
+  /** Linear address of the page being executed plus an offset. */
+  codeAddress(offset: Value): Value {
+    return w.add(w.load64(this.c, L.SLOT_CODE_PAGE), offset);
+  }
+
+  takeCount(): void {
+    this.f.set(this.left, w.sub(this.left, this.count()));
+  }
+
+  /** Goes on at a linear address. */
+  jump(linear: Value): void {
+    this.f.set(this.target, linear);
+    this.f.set(this.pc, w.i32(0));
+    this.f.br(this.dispatchLabel);
+    this.ended = true;
+  }
+
+  /** Goes on at a record. */
+  goTo(record: Value): void {
+    this.f.set(this.pc, record);
+    this.f.br(this.enterLabel);
+    this.ended = true;
+  }
+}
+
+export function mask(v: Value, width: Width): Value {
+  return width === 8 ? w.and(v, w.i32(0xff)) : width === 16 ? w.and(v, w.i32(0xffff)) : v;
+}
+
+/** An i32 or i64 of a width, sign-extended to i64. */
+export function signExtend(v: Value, width: Width): Value {
+  if (width === 64) return v;
+  return w.signed64(width === 8 ? w.extend8(v) : width === 16 ? w.extend16(v) : v);
+}
+
+export function loadWidth(address: Value, width: Width, offset = 0): Value {
+  return (width === 8 ? w.load8u : width === 16 ? w.load16u : width === 32 ? w.load32 : w.load64)(address, offset);
+}
+
+export function storeWidth(address: Value, v: Value, width: Width, offset = 0): w.Code {
+  return (width === 8 ? w.store8 : width === 16 ? w.store16 : width === 32 ? w.store32 : w.store64)(address, v, offset);
+}
+
+/** A 32-bit register write clears the upper half. */
+export function storeRegister(address: Value, v: Value, width: Width, offset = 0): w.Code {
+  return width === 32 ? w.store64(address, w.unsigned64(v), offset) : storeWidth(address, v, width, offset);
+}

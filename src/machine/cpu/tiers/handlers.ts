@@ -1,0 +1,101 @@
+import type { Row } from '../isa/row.ts';
+import { rows } from '../isa/rows/index.ts';
+import { alu } from '../semantics/alu.ts';
+import { bits } from '../semantics/bits.ts';
+import { branches } from '../semantics/branch.ts';
+import { moves } from '../semantics/move.ts';
+import { muldiv } from '../semantics/muldiv.ts';
+import type { Semantics, SemanticsTable } from '../semantics/semantics.ts';
+import { shifts } from '../semantics/shift.ts';
+import { sse } from '../semantics/sse.ts';
+import { stack } from '../semantics/stack.ts';
+import { strings } from '../semantics/string.ts';
+import type { Emitter, Form, Width } from './emitter.ts';
+import { RecordClass } from './record.ts';
+import { specials } from './specials.ts';
+
+/** Every operation that is emitted code, by row name. */
+const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...moves, ...stack, ...branches, ...strings, ...sse };
+
+/** A handler of tier 0: a semantics applied to one width, address form and mode. Its number is its place in the list. */
+export interface Handler {
+  readonly key: string;
+  readonly class: number;
+  readonly emit: Semantics;
+  configure(m: Emitter): void;
+}
+
+const widths: readonly Width[] = [8, 16, 32, 64];
+const forms: readonly Form[] = ['r', 'mb', 'mx'];
+
+/** What a handler can depend on beyond width and form: bit 0 legacy, bit 1 near, bits 2-3 repeat or address size. */
+export function handlerIndex(width: number, form: number, extra: number): number {
+  return width | (form << 2) | (extra << 4);
+}
+export const widthIndex = (bits: number): number => (bits === 8 ? 0 : bits === 16 ? 1 : bits === 32 ? 2 : 3);
+
+const countsInRcx = (name: string): boolean => name.startsWith('loop') || name === 'jcxz';
+/** Vector rows do not depend on the operand size unless a general register takes part. */
+export const isVector = (row: Row): boolean => row.operands.some((o) => /^[VW]/.test(o));
+export const usesGeneral = (row: Row): boolean => row.operands.some((o) => /^[EG]$/.test(o));
+const hasMemoryForm = (row: Row): boolean => row.operands.some((o) => /^[EMOW]/.test(o)) && row.form !== 'register';
+
+/** All variants of one row. */
+function* variants(row: Row): Generator<{ width: number; form: number; extra: number; configure(m: Emitter): void }> {
+  const vector = isVector(row);
+  const widthList = row.byte ? [0] : vector && !usesGeneral(row) ? [2] : vector || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
+  const formList = hasMemoryForm(row) ? (row.form === 'memory' || row.operands.some((o) => o[0] === 'O') ? [1, 2] : row.hot ? [0, 1, 2] : [0, 2]) : [0];
+  const extras = row.string
+    ? [0, 4, 8]
+    : row.branch || row.stack
+      ? [0, 1, ...(/^j|^loop/.test(row.name) && row.operands[0]![0] === 'J' ? [2] : [])].flatMap((e) => (countsInRcx(row.name) ? [e, e | 4, e | 8] : [e]))
+      : [0];
+  for (const width of widthList)
+    for (const form of formList)
+      for (const extra of extras) {
+        const legacy = (extra & 1) !== 0;
+        if (legacy && width === 3) continue;
+        if (!legacy && row.force64 && row.branch && width !== 3) continue;
+        if (!legacy && row.default64 && width === 2) continue;
+        yield {
+          width, form, extra,
+          configure(m) {
+            m.width = widths[width]!;
+            m.form = forms[form]!;
+            m.operands = row.operands;
+            m.legacy = legacy;
+            m.variant = extra & 2 ? 'near' : 'far';
+            m.repeat = row.string ? ([0, 0xf3, 0xf2] as const)[extra >> 2]! : 0;
+            m.address = ([64, 32, 16] as const)[extra >> 2]!;
+            m.endsBlock = row.branch || row.string;
+          },
+        }; // prettier-ignore
+      }
+}
+
+function build(): Handler[] {
+  const list: Handler[] = [...specials];
+  const byKey = new Map<string, number>();
+  for (const row of rows) {
+    if (row.helper) continue;
+    const emit = semantics[row.name];
+    if (!emit) throw new Error(`row "${row.encoding}": no semantics named ${row.name}`);
+    for (const v of variants(row)) {
+      // Rows that differ only in encoding share their handlers.
+      const operands = row.operands.map((o) => o.replace(/^[GZ]/, 'R').replace(/^E/, v.form === 0 ? 'R' : 'E').replace(/^I[bz]s?$/, 'I')).join(','); // prettier-ignore
+      const key = `${row.name}.${v.width}.${forms[v.form]}.${v.extra}.${operands}.${row.branch}`;
+      let number = byKey.get(key);
+      if (number === undefined) {
+        number = list.push({ key, emit, configure: v.configure, class: row.branch || row.string ? RecordClass.end : RecordClass.instruction }) - 1;
+        byKey.set(key, number);
+      }
+      row.handlers[handlerIndex(v.width, v.form, v.extra)] = number;
+    }
+    // A row without a handler of its own for base + displacement uses the general memory form.
+    for (let i = 0; i < 256; i++) if ((i & 12) === 4 && row.handlers[i] === 0) row.handlers[i] = row.handlers[i ^ 12]!;
+  }
+  return list;
+}
+
+export const handlers: readonly Handler[] = build();
+export const handlerClass: Uint8Array = Uint8Array.from(handlers, (h) => h.class);

@@ -1,0 +1,87 @@
+import type { LinearMemory } from '../../memory/linear-memory.ts';
+import { CODE_TLB_ENTRIES, TLB_ENTRIES, TLB_ENTRY_SIZE } from '../../memory/layout.ts';
+import * as L from '../layout.ts';
+import { FunctionBuilder } from '../wasm/function.ts';
+import { buildModule } from '../wasm/module.ts';
+import * as w from '../wasm/value.ts';
+import type { ImportName } from './emitter.ts';
+import { Emitter, imports } from './emitter.ts';
+import { handlers } from './handlers.ts';
+import { Exit } from './record.ts';
+
+/**
+ * Runs one CPU. `record` 0 starts at the linear address in SLOW_ADDRESS. Leaves when less than `floor` of the budget is
+ * left at a block boundary, or for one of the reasons in `Exit`.
+ */
+export type RunFunction = (cpuBlock: number, record: number, budget: number, floor: number) => number;
+export type Imports = Readonly<Record<ImportName, (...args: number[]) => number>>;
+
+/** Emits tier 0: every handler a case of one function, dispatched by `br_table` over the records. */
+export function buildInterpreter(): Uint8Array<ArrayBuffer> {
+  const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32'], 'i32');
+  const m = new Emitter(f);
+  f.set(m.target, w.load64(m.c, L.SLOW_ADDRESS));
+  f.loop((dispatch) => {
+    m.dispatchLabel = dispatch;
+    f.scope(() =>
+      f.if(w.eqz(m.pc), () => {
+        // The budget is looked at first: what lies at the target is not the business of the branch.
+        f.if(w.ltS(m.left, m.floor), () => {
+          f.do(w.store64(m.c, m.target, L.SLOW_ADDRESS));
+          m.exit(w.i32(Exit.stop));
+        });
+        lookUp(m);
+      }),
+    );
+    f.loop((enter) => {
+      m.enterLabel = enter;
+      f.if(w.ltS(m.left, m.floor), () => m.exit(w.i32(Exit.budget)));
+      f.loop((next) => {
+        m.nextLabel = next;
+        f.switch(
+          w.load16u(m.pc),
+          handlers.map((h) => () => {
+            m.begin();
+            h.configure(m);
+            h.emit(m);
+            if (m.ended) return;
+            f.set(m.pc, w.add(m.pc, w.i32(16)));
+            f.br(next);
+          }),
+        );
+      });
+    });
+  });
+  f.unreachable();
+  return buildModule(imports, { run: f });
+}
+
+/** The record for `target`: through the code TLB and the page's table, else from TypeScript. */
+function lookUp(m: Emitter): void {
+  const { f } = m;
+  const tag = m.let(w.and(m.target, w.i64(-4096)));
+  const index = w.and(w.wrap(w.shrU(m.target, w.i64(8))), w.i32((CODE_TLB_ENTRIES - 1) << 4));
+  const entry = m.let(w.add(w.load32(m.c, L.TLB), index));
+  const at = TLB_ENTRIES * TLB_ENTRY_SIZE;
+  const record = m.let(w.i32(0));
+  f.if(w.eq(w.load64(entry, at), tag), () => {
+    const offset = w.shl(w.and(w.wrap(m.target), w.i32(0xfff)), w.i32(2));
+    f.set(record, w.load32(w.add(w.load32(entry, at + 8), offset)));
+  });
+  f.do(w.store64(m.c, tag, L.SLOT_CODE_PAGE));
+  f.if(w.eqz(record), () => {
+    f.do(w.store64(m.c, m.target, L.SLOW_ADDRESS));
+    f.set(record, m.call('enter'));
+    f.if(w.leS(record, w.i32(0)), () => f.return(w.sub(w.i32(0), record)));
+  });
+  f.set(m.pc, record);
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/** Instantiates tier 0 on a memory. The module is the same for every machine: it is generated and compiled once. */
+export function instantiateInterpreter(linear: LinearMemory, functions: Imports): RunFunction {
+  compiled ??= new WebAssembly.Module(buildInterpreter());
+  const instance = new WebAssembly.Instance(compiled, { env: { memory: linear.memory, ...functions } });
+  return instance.exports['run'] as unknown as RunFunction;
+}

@@ -1,0 +1,40 @@
+/**
+ * A record is a decoded instruction for tier 0, 16 bytes:
+ *
+ *   0  u16  handler number
+ *   2  u16  offset of the instruction in its page (12 bits), log2 of the index scale (bits 12-13)
+ *   4  u8   first operand's register, as a byte offset in the CPU block
+ *   5  u8   second operand's register; in a record that ends a block, how many instructions the block has
+ *   6  u8   base register, 7 u8 index register (offsets; SLOT_ZERO for none)
+ *   8  i32  displacement; in branches the target relative to the page
+ *  12  i32  immediate; in branches the record of the target once known; in helpers the number of the kept `Insn`
+ */
+export const REC_OP = 0;
+export const REC_WHERE = 2;
+export const REC_A = 4;
+export const REC_B = 5;
+export const REC_BASE = 6;
+export const REC_INDEX = 7;
+export const REC_DISP = 8;
+export const REC_IMM = 12;
+
+/** What emitted code returns to TypeScript. The record is in the RECORD slot, the budget left in LEFT. */
+export const Exit = {
+  /** The budget is (nearly) used up; RECORD is the next record to execute. */
+  budget: 1,
+  /** An exception: FAULT_VECTOR, FAULT_CODE; or a VM exit in the middle of an access. */
+  fault: 2,
+  /** The instruction at RECORD completed and its write asks to leave. */
+  after: 3,
+  /** RIP is already what it should be (a helper or a branch said so). */
+  stop: 4,
+  /** A breakpoint mark: the instruction at RECORD was not executed. */
+  mark: 5,
+} as const;
+
+/** Emitted code keeps at least this much budget, the longest block; what is left below it runs in exact blocks. */
+export const MAX_BLOCK = 48;
+export const BUDGET_FLOOR = 64;
+
+/** Record classes, by handler: what a record counts as. */
+export const RecordClass = { instruction: 0, micro: 1, end: 2 } as const;

@@ -1,0 +1,111 @@
+import { allowedSettings, CR3_TARGETS } from '../capabilities.ts';
+import { Pin, Primary, Secondary, type ControlWord } from '../controls.ts';
+import { eptPointerChecks } from '../ept-pointer.ts';
+import { F, type VmcsField } from '../fields.ts';
+import { addressRows, type CheckRow, type EntryContext } from './check.ts';
+
+/** SDM Vol. 3, 27.2.1.1: checks on VM-execution control fields. */
+const section = '27.2.1.1';
+
+/** Reserved bits of a control word are as the capability MSRs say: SDM Vol. 3, A.2 to A.5. */
+export function allowedRows(id: string, at: string, word: ControlWord, field: VmcsField<32>, when?: (c: EntryContext) => boolean): CheckRow[] {
+  const value = (c: EntryContext): number => c.vmcs.num(field);
+  return [
+    {
+      id: `${id}-must-be-1`,
+      section: at,
+      title: `${field.title}: bits that the capability MSRs require to be 1 must be 1`,
+      fields: [field],
+      ...(when ? { when } : {}),
+      holds: (c) => (allowedSettings(c.model, word).must & ~value(c)) === 0,
+    },
+    {
+      id: `${id}-must-be-0`,
+      section: at,
+      title: `${field.title}: bits that the capability MSRs do not offer must be 0`,
+      fields: [field],
+      ...(when ? { when } : {}),
+      holds: (c) => (value(c) & ~allowedSettings(c.model, word).may) === 0,
+    },
+  ];
+}
+
+const primary = (bit: number) => (c: EntryContext) => (c.primary & bit) !== 0;
+const secondary = (bit: number) => (c: EntryContext) => (c.secondary & bit) !== 0;
+const tprShadow = primary(Primary.useTprShadow);
+
+/** VTPR[7:4] of the virtual-APIC page: SDM Vol. 3, 30.1.1. */
+const vtprClass = (c: EntryContext): number => (c.cpu.machine.memory.read(Number(c.vmcs.big(F.virtualApicAddress)) + 0x80, 1) >> 4) & 15;
+
+export const executionControlChecks: readonly CheckRow[] = [
+  ...allowedRows('control.pin', section, 'pin', F.pinControls),
+  ...allowedRows('control.primary', section, 'primary', F.primaryControls),
+  ...allowedRows('control.secondary', section, 'secondary', F.secondaryControls, primary(Primary.activateSecondaryControls)),
+  {
+    id: 'control.cr3-target-count',
+    section,
+    title: 'the CR3-target count must not be greater than 4',
+    fields: [F.cr3TargetCount],
+    holds: (c) => c.vmcs.num(F.cr3TargetCount) <= CR3_TARGETS,
+  },
+  ...addressRows('control.io-bitmap-a', section, F.ioBitmapA, primary(Primary.useIoBitmaps)),
+  ...addressRows('control.io-bitmap-b', section, F.ioBitmapB, primary(Primary.useIoBitmaps)),
+  ...addressRows('control.msr-bitmaps', section, F.msrBitmaps, primary(Primary.useMsrBitmaps)),
+  ...addressRows('control.virtual-apic', section, F.virtualApicAddress, tprShadow),
+  {
+    id: 'control.tpr-threshold-reserved',
+    section,
+    title: 'bits 31:4 of the TPR threshold must be 0',
+    fields: [F.tprThreshold],
+    when: tprShadow,
+    holds: (c) => c.vmcs.num(F.tprThreshold) >>> 4 === 0,
+  },
+  {
+    id: 'control.tpr-threshold-vtpr',
+    section,
+    title: 'the TPR threshold must not be greater than bits 7:4 of VTPR in the virtual-APIC page',
+    fields: [F.tprThreshold, F.virtualApicAddress],
+    when: tprShadow,
+    holds: (c) => c.vmcs.num(F.tprThreshold) <= vtprClass(c),
+  },
+  {
+    id: 'control.virtual-nmis',
+    section,
+    title: 'with "NMI exiting" 0, "virtual NMIs" must be 0',
+    fields: [F.pinControls],
+    when: (c) => (c.pin & Pin.nmiExiting) === 0,
+    holds: (c) => (c.pin & Pin.virtualNmis) === 0,
+  },
+  {
+    id: 'control.nmi-window',
+    section,
+    title: 'with "virtual NMIs" 0, "NMI-window exiting" must be 0',
+    fields: [F.pinControls, F.primaryControls],
+    when: (c) => (c.pin & Pin.virtualNmis) === 0,
+    holds: (c) => (c.primary & Primary.nmiWindowExiting) === 0,
+  },
+  {
+    id: 'control.vpid',
+    section,
+    title: 'with "enable VPID" 1, the VPID must not be 0000H',
+    fields: [F.vpid],
+    when: secondary(Secondary.enableVpid),
+    holds: (c) => c.vmcs.num(F.vpid) !== 0,
+  },
+  ...eptPointerChecks.map((check): CheckRow => ({
+    id: `control.eptp-${check.id}`,
+    section,
+    title: `EPTP: ${check.title}`,
+    fields: [F.eptPointer],
+    when: secondary(Secondary.enableEpt),
+    holds: (c) => check.holds(c.model, c.vmcs.big(F.eptPointer)),
+  })),
+  {
+    id: 'control.unrestricted-guest',
+    section,
+    title: 'with "unrestricted guest" 1, "enable EPT" must be 1',
+    fields: [F.secondaryControls],
+    when: secondary(Secondary.unrestrictedGuest),
+    holds: (c) => c.ept,
+  },
+];

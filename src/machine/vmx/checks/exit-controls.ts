@@ -1,0 +1,12 @@
+import { F } from '../fields.ts';
+import { msrAreaRows, type CheckRow } from './check.ts';
+import { allowedRows } from './execution-controls.ts';
+
+/** SDM Vol. 3, 27.2.1.2: checks on VM-exit control fields. */
+const section = '27.2.1.2';
+
+export const exitControlChecks: readonly CheckRow[] = [
+  ...allowedRows('control.exit', section, 'exit', F.exitControls),
+  ...msrAreaRows('control.exit-msr-store', section, F.exitMsrStoreAddress, F.exitMsrStoreCount),
+  ...msrAreaRows('control.exit-msr-load', section, F.exitMsrLoadAddress, F.exitMsrLoadCount),
+];

@@ -1,0 +1,85 @@
+import { Activity, Interruptibility, VmxMode, type Cpu } from '../cpu/cpu.ts';
+import * as L from '../cpu/layout.ts';
+import { deliverEvent } from '../cpu/system/deliver.ts';
+import { setRip } from '../cpu/system/operands.ts';
+import { controlChecks, guestChecks, hostChecks } from './checks/index.ts';
+import { describeFields, entryContext, firstViolation, type CheckRow } from './checks/check.ts';
+import { Primary } from './controls.ts';
+import { failEntry } from './exit.ts';
+import { reportFailure, vmFail } from './failure.ts';
+import { F } from './fields.ts';
+import { loadGuestState } from './guest-state.ts';
+import { guestHooksFor } from './hooks.ts';
+import { EventKind, eventOf, parseInfo, type InterruptionInfo } from './interruption.ts';
+import { loadMsrArea } from './msr-area.ts';
+import { ENTRY_FAILURE, ExitReason, VmError } from './reasons.ts';
+import { countEntry, NO_VMCS, setNmiUnblockedBy } from './state.ts';
+import { LaunchState, type Vmcs } from './vmcs.ts';
+
+export type EntryInstruction = 'vmlaunch' | 'vmresume';
+
+const failure = (row: CheckRow, vmcs: Vmcs) => ({ rule: row.id, title: row.title, section: row.section, detail: describeFields(row, vmcs) });
+
+/** There are no pending debug exceptions after some VM entries: SDM Vol. 3, 27.7.3. */
+function dropsPendingDebug(info: InterruptionInfo, movSs: boolean, activity: number): boolean {
+  if (!info.valid) return activity === Activity.shutdown || activity === Activity.waitForSipi;
+  return (info.type !== EventKind.software && info.type !== EventKind.softwareException) || !movSs;
+}
+
+/** What is due at the first boundary: windows and pending debug exceptions. */
+function raisePending(cpu: Cpu, vmcs: Vmcs): void {
+  const windows = Primary.interruptWindowExiting | Primary.nmiWindowExiting;
+  const bits = ((vmcs.num(F.primaryControls) & windows) !== 0 ? L.Pending.window : 0) | (cpu.u64(L.PENDING_DEBUG) !== 0n ? L.Pending.debug : 0);
+  if (bits !== 0) cpu.raise(bits);
+}
+
+/** VM entry from the checks on: SDM Vol. 3, 27.2 to 27.7. VMLAUNCH and VMRESUME made the basic checks of 27.1. */
+export function enterGuest(cpu: Cpu, vmcs: Vmcs, instruction: EntryInstruction): void {
+  const c = entryContext(cpu, vmcs);
+  const control = firstViolation(controlChecks, c);
+  if (control) {
+    vmFail(cpu, instruction, VmError.controlFields, failure(control, vmcs));
+    return;
+  }
+  const host = firstViolation(hostChecks, c);
+  if (host) {
+    vmFail(cpu, instruction, VmError.hostState, failure(host, vmcs));
+    return;
+  }
+  const guest = firstViolation(guestChecks, c);
+  if (guest) {
+    reportFailure(cpu, instruction, (ENTRY_FAILURE | ExitReason.invalidGuestState) >>> 0, failure(guest, vmcs));
+    failEntry(cpu, vmcs, ExitReason.invalidGuestState, BigInt(guest.qualification ?? 0));
+    return;
+  }
+  loadGuestState(cpu, c);
+  const refused = loadMsrArea(cpu, vmcs.big(F.entryMsrLoadAddress), vmcs.num(F.entryMsrLoadCount));
+  if (refused) {
+    const title = 'each entry of the VM-entry MSR-load area must be one that WRMSR would accept';
+    const details = { rule: 'entry.msr-load', title, section: '27.4', detail: refused.detail };
+    reportFailure(cpu, instruction, (ENTRY_FAILURE | ExitReason.msrLoading) >>> 0, details);
+    failEntry(cpu, vmcs, ExitReason.msrLoading, BigInt(refused.entry));
+    return;
+  }
+  if (instruction === 'vmlaunch') vmcs.launchState = LaunchState.launched;
+  cpu.setU32(L.VMX_MODE, VmxMode.nonRoot);
+  cpu.guest = guestHooksFor(vmcs);
+  setNmiUnblockedBy(cpu, NO_VMCS);
+  countEntry(cpu);
+  cpu.machine.probe?.vmEntry?.(cpu, instruction === 'vmlaunch');
+  const info = parseInfo(vmcs.num(F.entryInterruptionInfo));
+  const movSs = (cpu.interruptibility & Interruptibility.movSs) !== 0;
+  cpu.setU64(L.PENDING_DEBUG, dropsPendingDebug(info, movSs, cpu.activity) ? 0n : vmcs.big(F.guestPendingDebug));
+  raisePending(cpu, vmcs);
+  if (info.valid) inject(cpu, vmcs, info);
+}
+
+/** Event injection: SDM Vol. 3, 27.6. The event is not subject to interception; what happens while it is delivered is. */
+function inject(cpu: Cpu, vmcs: Vmcs, info: InterruptionInfo): void {
+  // A processor that was inactive is active once the event is delivered (27.6.1).
+  cpu.activity = Activity.active;
+  // Injection is not blocked by STI or MOV SS, and after it nothing is.
+  cpu.interruptibility &= ~(Interruptibility.sti | Interruptibility.movSs);
+  deliverEvent(cpu, eventOf(info, vmcs.num(F.entryExceptionErrorCode), vmcs.num(F.entryInstructionLength)));
+  setRip(cpu, cpu.rip);
+}

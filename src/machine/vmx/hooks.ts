@@ -1,0 +1,49 @@
+import { VmxMode, type Cpu } from '../cpu/cpu.ts';
+import type { GuestHooks } from '../cpu/hooks.ts';
+import { Secondary } from './controls.ts';
+import { peekGuestPhysical, translateGuestPhysical } from './ept.ts';
+import { secondaryControls } from './execution-controls.ts';
+import { interceptBoundary } from './intercepts/boundary.ts';
+import { controlRegisterIntercepts } from './intercepts/control-registers.ts';
+import { interceptEvent, interceptTaskSwitch, interceptTripleFault } from './intercepts/events.ts';
+import type { Intercept } from './intercepts/intercept.ts';
+import { ioIntercepts } from './intercepts/io.ts';
+import { msrIntercepts } from './intercepts/msr.ts';
+import { systemIntercepts } from './intercepts/system.ts';
+import { vmxIntercepts } from './intercepts/vmx.ts';
+import { guestVmcs, type Vmcs } from './vmcs.ts';
+
+/** By `Insn.name`: every instruction whose execution VMX non-root operation changes. */
+export const intercepts: ReadonlyMap<string, Intercept> = new Map(
+  Object.entries({ ...systemIntercepts, ...controlRegisterIntercepts, ...ioIntercepts, ...msrIntercepts, ...vmxIntercepts }),
+);
+
+function hooks(nested: boolean): GuestHooks {
+  return {
+    nested,
+    instruction(cpu, insn) {
+      const intercept = intercepts.get(insn.name);
+      return intercept !== undefined && intercept(cpu, insn, guestVmcs(cpu));
+    },
+    event: interceptEvent,
+    tripleFault: interceptTripleFault,
+    taskSwitch: interceptTaskSwitch,
+    boundary: interceptBoundary,
+    translate: (cpu, guestPhysical, access, linear, walk) =>
+      nested ? translateGuestPhysical(cpu, guestPhysical, access, linear, walk) : guestPhysical,
+    peek: (cpu, guestPhysical) => (nested ? peekGuestPhysical(cpu, guestPhysical) : guestPhysical),
+  };
+}
+
+const withEpt = hooks(true);
+const withoutEpt = hooks(false);
+
+/** The hooks for the guest of a VMCS. */
+export function guestHooksFor(vmcs: Vmcs): GuestHooks {
+  return (secondaryControls(vmcs) & Secondary.enableEpt) !== 0 ? withEpt : withoutEpt;
+}
+
+/** Sets `cpu.guest` from the CPU's state: after a restored snapshot. */
+export function restoreGuestHooks(cpu: Cpu): void {
+  cpu.guest = cpu.vmxMode === VmxMode.nonRoot ? guestHooksFor(guestVmcs(cpu)) : null;
+}

@@ -1,0 +1,82 @@
+import { VmxMode, type Cpu } from '../cpu/cpu.ts';
+import * as L from '../cpu/layout.ts';
+import type { PhysAddr } from '../memory/address.ts';
+
+/**
+ * The VMX state of a logical processor outside its VMCS, laid out in the CPU block's VMX area. All plain bytes: a snapshot
+ * of the block holds it.
+ */
+const VMXON_POINTER = L.VMX_STATE; // u64
+const VMCS_POINTER = L.VMX_STATE + 0x8; // u64, all ones: no current VMCS
+const NMI_UNBLOCKED_RIP = L.VMX_STATE + 0x10; // u64: linear address of an IRET that removed blocking by NMI, see below
+const CR2_BEFORE_FAULT = L.VMX_STATE + 0x20; // u64
+const EXIT_COUNT = L.VMX_STATE + 0x18; // u32: VM exits since VMXON, for `monitor`
+const ENTRY_COUNT = L.VMX_STATE + 0x1c; // u32
+
+/** The pointer that VMPTRST stores when there is no current VMCS: SDM Vol. 3, 25.1. */
+export const NO_VMCS = 0xffff_ffff_ffff_ffffn;
+
+export function vmxonPointer(cpu: Cpu): bigint {
+  return cpu.u64(VMXON_POINTER);
+}
+
+export function rawVmcsPointer(cpu: Cpu): bigint {
+  return cpu.vmxMode === VmxMode.off ? NO_VMCS : cpu.u64(VMCS_POINTER);
+}
+
+export function currentVmcsPointer(cpu: Cpu): PhysAddr | undefined {
+  const pointer = rawVmcsPointer(cpu);
+  return pointer === NO_VMCS ? undefined : Number(pointer);
+}
+
+export function setCurrentVmcs(cpu: Cpu, pointer: bigint): void {
+  cpu.setU64(VMCS_POINTER, pointer);
+}
+
+/** Enters VMX operation (VMXON). */
+export function enterVmxOperation(cpu: Cpu, pointer: bigint): void {
+  cpu.setU64(VMXON_POINTER, pointer);
+  cpu.setU64(VMCS_POINTER, NO_VMCS);
+  cpu.setU64(NMI_UNBLOCKED_RIP, NO_VMCS);
+  cpu.setU32(EXIT_COUNT, 0);
+  cpu.setU32(ENTRY_COUNT, 0);
+  cpu.setU32(L.VMX_MODE, VmxMode.root);
+}
+
+/** Leaves VMX operation: VMXOFF, or reset of the processor. */
+export function leaveVmxOperation(cpu: Cpu): void {
+  cpu.setU32(L.VMX_MODE, VmxMode.off);
+  cpu.guest = null;
+}
+
+/**
+ * An IRET that removes blocking by NMI and then causes a VM exit by a fault has done the former (SDM Vol. 3, 28.2.3): the exit
+ * reports it. While such an IRET executes, this slot holds its RIP; another RIP means that it completed.
+ */
+export function nmiUnblockedBy(cpu: Cpu): bigint {
+  return cpu.u64(NMI_UNBLOCKED_RIP);
+}
+export function setNmiUnblockedBy(cpu: Cpu, rip: bigint): void {
+  cpu.setU64(NMI_UNBLOCKED_RIP, rip);
+}
+
+/**
+ * The page walk sets CR2 as soon as a page fault is known, but a VM exit because of it leaves CR2 alone (SDM Vol. 3, 28.1): the
+ * walk keeps the old value here first.
+ */
+export function keepCr2(cpu: Cpu): void {
+  cpu.setU64(CR2_BEFORE_FAULT, cpu.cr2);
+}
+export function cr2BeforeFault(cpu: Cpu): bigint {
+  return cpu.u64(CR2_BEFORE_FAULT);
+}
+
+export function countExit(cpu: Cpu): void {
+  cpu.setU32(EXIT_COUNT, cpu.u32(EXIT_COUNT) + 1);
+}
+export function countEntry(cpu: Cpu): void {
+  cpu.setU32(ENTRY_COUNT, cpu.u32(ENTRY_COUNT) + 1);
+}
+export function vmxCounts(cpu: Cpu): { readonly entries: number; readonly exits: number } {
+  return { entries: cpu.u32(ENTRY_COUNT), exits: cpu.u32(EXIT_COUNT) };
+}
