@@ -9,7 +9,6 @@ import type { PhysAddr } from '../memory/address.ts';
 const VMXON_POINTER = L.VMX_STATE; // u64
 const VMCS_POINTER = L.VMX_STATE + 0x8; // u64, all ones: no current VMCS
 const NMI_UNBLOCKED_RIP = L.VMX_STATE + 0x10; // u64: linear address of an IRET that removed blocking by NMI, see below
-const CR2_BEFORE_FAULT = L.VMX_STATE + 0x20; // u64
 const EXIT_COUNT = L.VMX_STATE + 0x18; // u32: VM exits since VMXON, for `monitor`
 const ENTRY_COUNT = L.VMX_STATE + 0x1c; // u32
 
@@ -58,17 +57,6 @@ export function nmiUnblockedBy(cpu: Cpu): bigint {
 }
 export function setNmiUnblockedBy(cpu: Cpu, rip: bigint): void {
   cpu.setU64(NMI_UNBLOCKED_RIP, rip);
-}
-
-/**
- * The page walk sets CR2 as soon as a page fault is known, but a VM exit because of it leaves CR2 alone (SDM Vol. 3, 28.1): the
- * walk keeps the old value here first.
- */
-export function keepCr2(cpu: Cpu): void {
-  cpu.setU64(CR2_BEFORE_FAULT, cpu.cr2);
-}
-export function cr2BeforeFault(cpu: Cpu): bigint {
-  return cpu.u64(CR2_BEFORE_FAULT);
 }
 
 export function countExit(cpu: Cpu): void {

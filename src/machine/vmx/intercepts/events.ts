@@ -1,13 +1,13 @@
 import type { Cpu } from '../../cpu/cpu.ts';
 import { ABANDONED, Vector, type GuestEvent } from '../../cpu/fault.ts';
 import * as L from '../../cpu/layout.ts';
+import { withdrawPageFault } from '../../cpu/mmu/walk.ts';
 import { currentDelivery } from '../../cpu/system/deliver.ts';
 import { Pin } from '../controls.ts';
 import { nmiUnblockedByCurrentIret, vmExit } from '../exit.ts';
 import { F } from '../fields.ts';
 import { infoOf } from '../interruption.ts';
 import { ExitReason } from '../reasons.ts';
-import { cr2BeforeFault } from '../state.ts';
 import { guestVmcs, type Vmcs } from '../vmcs.ts';
 
 /** Events in non-root operation: SDM Vol. 3, 25.6.3 and 26.2. */
@@ -24,9 +24,9 @@ function exceptionExits(vmcs: Vmcs, event: GuestEvent): boolean {
   return matches === bit;
 }
 
-/** Exit qualification: the page fault's linear address, the debug exception's causes. */
+/** Exit qualification: the page fault's linear address (CR2 stays as it was: 28.1), the debug exception's causes. */
 function qualificationOf(cpu: Cpu, event: GuestEvent): bigint {
-  if (event.vector === Vector.PF) return cpu.cr2;
+  if (event.vector === Vector.PF && event.type === 'hardware') return withdrawPageFault(cpu);
   if (event.vector !== Vector.DB) return 0n;
   const pending = cpu.u64(L.PENDING_DEBUG) & DR6_CAUSES;
   return pending !== 0n ? pending : cpu.dr(6) & DR6_CAUSES;
@@ -46,7 +46,6 @@ export function interceptEvent(cpu: Cpu, event: GuestEvent): boolean {
   const reported = cpu.realMode ? { ...event, errorCode: undefined } : event;
   const unblocking = event.vector !== Vector.DF && nmiUnblockedByCurrentIret(cpu) ? UNBLOCKING_BY_IRET : 0;
   const qualification = qualificationOf(cpu, event);
-  if (event.vector === Vector.PF) cpu.cr2 = cr2BeforeFault(cpu); // an exit leaves CR2 alone (28.1)
   if (event.vector === Vector.DB) cpu.setU64(L.PENDING_DEBUG, 0n);
   vmExit(cpu, {
     reason: ExitReason.exceptionOrNmi,

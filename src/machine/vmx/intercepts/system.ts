@@ -46,8 +46,9 @@ const iret: Intercept = (cpu, insn, vmcs) => {
   try {
     iretInstructions['iret']!(cpu, insn);
   } finally {
-    // After an exit on the way (EPT violation) the state is the host's, which has NMIs blocked just as well.
+    // After an exit on the way (EPT violation) the guest's state is in the VMCS and the host has NMIs blocked just as well.
     cpu.interruptibility |= Interruptibility.nmi;
+    if (cpu.guest === null) vmcs.setNum(F.guestInterruptibility, vmcs.num(F.guestInterruptibility) | Interruptibility.nmi);
   }
   return true;
 };
