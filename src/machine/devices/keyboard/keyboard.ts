@@ -29,7 +29,10 @@ export function toKeyboard(k: KeyboardState, value: number): void {
   if (WITH_ARGUMENT.has(value)) {
     k.command = value;
     k.out.push(ACK);
-  } else k.out.push(...(COMMANDS[value]?.(k) ?? [RESEND]));
+  } else {
+    const answer = COMMANDS[value]?.(k) ?? [RESEND]; // before the push: a reset replaces the queue
+    k.out.push(...answer);
+  }
 }
 
 function argument(k: KeyboardState, command: number, value: number): number[] {
