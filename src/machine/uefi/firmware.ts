@@ -4,7 +4,6 @@ import type { Plain } from '../devices/device.ts';
 import type { MachineServices } from '../machine-services.ts';
 import type { PhysAddr } from '../memory/address.ts';
 import { buildAcpi } from './acpi/tables.ts';
-import { setUpChipset } from './boot/chipset.ts';
 import { gdtBytes, identityTables, idtBytes } from './boot/descriptors.ts';
 import { describeMachine } from './boot/memory-map.ts';
 import { setUpProcessor } from './boot/processor.ts';
@@ -90,7 +89,6 @@ export class Firmware implements FirmwareContext {
     const rsdp = buildAcpi(acpi.base, acpiNvs.base, this.machine.cpus.length, (at, bytes) => this.memory.write(at, bytes));
     this.state.configuration = [Guids.acpi20, Guids.acpi10].map((guid) => ({ guid, table: rsdp }));
     this.writeConfiguration();
-    setUpChipset(this);
     setUpProcessor(this, cpu);
     startTick(this);
   }

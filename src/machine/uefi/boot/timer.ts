@@ -5,11 +5,10 @@ import type { FirmwareContext } from '../context.ts';
 export const TIMER_VECTOR = 0x20;
 const TICK_NS = 10_000_000;
 const LAPIC = 0xfee0_0000;
-const Register = { tpr: 0x80, spurious: 0xf0, timer: 0x320, lint0: 0x350, lint1: 0x360, initialCount: 0x380, divide: 0x3e0 } as const;
+const Register = { tpr: 0x80, spurious: 0xf0, timer: 0x320, initialCount: 0x380, divide: 0x3e0 } as const;
 
 const MASKED = 0x1_0000;
 const PERIODIC = 0x2_0000;
-const NMI = 0x400;
 const ENABLE = 0x100;
 const SPURIOUS_VECTOR = 0xff;
 const DIVIDE_BY_1 = 0xb;
@@ -18,8 +17,6 @@ export function startTick(fw: FirmwareContext): void {
   const write = (register: number, value: number): void => fw.machine.memory.write(LAPIC + register, 4, value);
   write(Register.spurious, ENABLE | SPURIOUS_VECTOR);
   write(Register.tpr, 0);
-  write(Register.lint0, MASKED); // the 8259 is not used
-  write(Register.lint1, NMI);
   write(Register.divide, DIVIDE_BY_1);
   write(Register.timer, PERIODIC | TIMER_VECTOR);
   write(Register.initialCount, TICK_NS / LAPIC_TICK_NS);

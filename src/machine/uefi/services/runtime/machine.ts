@@ -65,14 +65,13 @@ export const GetNextHighMonotonicCount = service('GetNextHighMonotonicCount', [o
 
 const ResetType = { cold: 0, warm: 1, shutdown: 2, platformSpecific: 3 } as const;
 
-/** Does not return: the processor halts until the machine has done what was asked. */
+/** Does not return: RIP stays at the trap until the machine has done what was asked. */
 export const ResetSystem = service(
   'ResetSystem',
   [u32('ResetType'), u64('ResetStatus'), uintn('DataSize'), pointer('ResetData')],
-  ({ fw, cpu }, type, status) => {
+  ({ fw }, type, status) => {
     if (status !== 0n) fw.machine.log(`ResetSystem with status ${statusName(status)}`);
     fw.machine.request(type === ResetType.shutdown ? 'power-off' : 'reset');
-    cpu.rip = BigInt(fw.stub('halt'));
     return TRANSFERRED;
   },
 );
