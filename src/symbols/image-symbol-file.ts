@@ -23,7 +23,6 @@ export interface ImageContents {
   readonly sections: readonly (Section & { readonly compressed: boolean })[];
   readonly relocationSites: readonly RelocationSite[];
   readonly symbols: readonly RawSymbol[];
-  readonly fileSize: number;
 }
 
 const MOST_PROBLEMS = 100;
@@ -53,7 +52,6 @@ export class ImageSymbolFile implements SymbolFile {
     this.imageBase = contents.imageBase;
     this.sections = contents.sections;
     this.relocationSites = contents.relocationSites;
-    refuseOverlaps(contents);
     this.#base = new LinkBase(lowestCode(contents.sections));
     this.#symbols = new SymbolIndex(contents.symbols, contents.sections, this.#base);
     const find = (name: string) => {
@@ -129,10 +127,4 @@ function lowestCode(sections: readonly Section[]): bigint {
   const code = sections.filter((section) => section.executable && section.size > 0);
   const candidates = code.length > 0 ? code : sections.filter((section) => section.allocated && section.size > 0);
   return candidates.reduce((lowest, { address }) => (address < lowest ? address : lowest), candidates[0]?.address ?? 0n);
-}
-
-/** In an honest file sections share no bytes. A damaged one in which thousands claim the whole file would cost their sum in every later step. */
-function refuseOverlaps({ sections, fileSize }: ImageContents): void {
-  const sum = sections.reduce((total, section) => total + section.bytes.length, 0);
-  if (sum > fileSize * 4 + 0x10000) throw new SymbolFileError(`sections claim ${sum} bytes of a file of ${fileSize}`, 'section headers');
 }

@@ -2,29 +2,33 @@ import { IntervalIndex } from './interval-index.ts';
 import type { LinkBase } from './link-base.ts';
 import type { RawSymbol, Section, SymbolAt } from './symbol-file.ts';
 
-/** Symbol table lookups in both directions. */
+/** Symbol table lookups in both directions. Each index is built when first used. */
 export class SymbolIndex {
-  readonly byName: ReadonlyMap<string, readonly bigint[]>;
   readonly #symbols: readonly RawSymbol[];
-  readonly #base: LinkBase;
   readonly #sections: readonly Section[];
-  readonly #byAddress: IntervalIndex<{ symbol: RawSymbol; size: number }>;
+  readonly #base: LinkBase;
+  #byName: ReadonlyMap<string, readonly bigint[]> | undefined;
+  #byAddress: IntervalIndex<{ symbol: RawSymbol; size: number }> | undefined;
 
   constructor(symbols: readonly RawSymbol[], sections: readonly Section[], base: LinkBase) {
     this.#symbols = symbols;
-    this.#base = base;
     this.#sections = sections;
+    this.#base = base;
+  }
+
+  get byName(): ReadonlyMap<string, readonly bigint[]> {
+    if (this.#byName !== undefined) return this.#byName;
     const byName = new Map<string, bigint[]>();
-    for (const { name, address } of symbols) {
+    for (const { name, address } of this.#symbols) {
       const known = byName.get(name);
       if (known === undefined) byName.set(name, [address]);
       else if (!known.includes(address)) known.push(address);
     }
-    this.byName = byName;
-    this.#byAddress = new IntervalIndex(placed(symbols, sections, base));
+    return (this.#byName = byName);
   }
 
   at(address: bigint): SymbolAt | undefined {
+    this.#byAddress ??= new IntervalIndex(placed(this.#symbols, this.#sections, this.#base));
     const found = this.#byAddress.find(this.#base.toOffset(address));
     if (found === undefined) return undefined;
     const { symbol, size } = found;
@@ -52,8 +56,8 @@ interface Placed {
 /** Gives each symbol its extent; of several at one address the best name wins. */
 function placed(symbols: readonly RawSymbol[], sections: readonly Section[], base: LinkBase): Placed[] {
   const usable = symbols.filter((symbol) => symbol.section !== undefined && sections[symbol.section]?.allocated && !isAssemblerLocal(symbol.name));
-  const keyed = usable.map((symbol) => ({ symbol, start: base.toOffset(symbol.address) }));
-  keyed.sort((a, b) => a.start - b.start || rank(b.symbol) - rank(a.symbol));
+  const keyed = usable.map((symbol) => ({ symbol, start: base.toOffset(symbol.address), rank: rank(symbol) }));
+  keyed.sort((a, b) => a.start - b.start || b.rank - a.rank);
   const best = keyed.filter((entry, i) => i === 0 || keyed[i - 1]!.start !== entry.start);
   return best.map(({ symbol, start }, i) => {
     const section = sections[symbol.section!]!;
@@ -66,7 +70,7 @@ function placed(symbols: readonly RawSymbol[], sections: readonly Section[], bas
 }
 
 function rank(symbol: RawSymbol): number {
-  const kind = { function: 8, object: 4, label: 0 }[symbol.kind];
+  const kind = symbol.kind === 'function' ? 8 : symbol.kind === 'object' ? 4 : 0;
   return kind + (symbol.size > 0 ? 2 : 0) + (symbol.global ? 1 : 0);
 }
 

@@ -40,8 +40,8 @@ export function vmxInstructionSymbols(file: SymbolFile): VmxInstructionSymbol[] 
 
 function inSection(file: SymbolFile, section: Section, addresses: readonly bigint[]): VmxInstructionSymbol[] {
   const { bytes, address } = section;
-  const inside = addresses.filter((symbol) => symbol >= address && symbol < address + BigInt(bytes.length)).map((symbol) => Number(symbol - address));
-  const starts = [...new Set([0, ...inside])];
+  const inside = addresses.slice(lowerBound(addresses, address), lowerBound(addresses, address + BigInt(bytes.length)));
+  const starts = [...new Set([0, ...inside.map((symbol) => Number(symbol - address))])];
   const found: VmxInstructionSymbol[] = [];
   for (const [i, start] of starts.entries()) {
     const end = starts[i + 1] ?? bytes.length;
@@ -52,6 +52,18 @@ function inSection(file: SymbolFile, section: Section, addresses: readonly bigin
     }
   }
   return found;
+}
+
+/** Index of the first address that is not below `limit`. */
+function lowerBound(sorted: readonly bigint[], limit: bigint): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]! < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** All of them are 0F followed by 01, 78, 79, C7 or 38 80/81: stretches without need no disassembly, which is nearly all code. */

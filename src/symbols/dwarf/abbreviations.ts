@@ -8,12 +8,32 @@ import type { DwarfContext } from './sections.ts';
 export interface Abbreviation {
   readonly code: number;
   readonly tag: number;
+  readonly role: Role;
   readonly hasChildren: boolean;
   /** Attribute, form, implicit constant; three numbers each. */
   readonly attributes: readonly number[];
   /** Size of all attribute values when no form varies, else -1. */
   readonly fixedSize: number;
 }
+
+/**
+ * What an entry means to a search for functions. `codeless` entries never hold functions with code: their children can be jumped over;
+ * structures are such in C, but not in C++ or Rust.
+ */
+export type Role = 'function' | 'inlined' | 'codeless' | 'structure' | 'other';
+
+const ROLES: ReadonlyMap<number, Role> = new Map([
+  [dw.DW_TAG_subprogram, 'function'],
+  [dw.DW_TAG_inlined_subroutine, 'inlined'],
+  [dw.DW_TAG_array_type, 'codeless'],
+  [dw.DW_TAG_enumeration_type, 'codeless'],
+  [dw.DW_TAG_subroutine_type, 'codeless'],
+  [dw.DW_TAG_call_site, 'codeless'],
+  [dw.DW_TAG_GNU_call_site, 'codeless'],
+  [dw.DW_TAG_structure_type, 'structure'],
+  [dw.DW_TAG_union_type, 'structure'],
+  [dw.DW_TAG_class_type, 'structure'],
+]);
 
 /** One abbreviation table, read only as far as codes have been asked for: a unit's first entry needs little of it. */
 export class AbbreviationTable {
@@ -58,7 +78,7 @@ export class AbbreviationTable {
       fixedSize = size < 0 || fixedSize < 0 ? -1 : fixedSize + size;
     }
     this.#context.budget.spend(reader.pos - start, '.debug_abbrev');
-    const abbreviation = { code, tag, hasChildren, attributes, fixedSize };
+    const abbreviation: Abbreviation = { code, tag, role: ROLES.get(tag) ?? 'other', hasChildren, attributes, fixedSize };
     // The first definition of a code counts, as in gdb and binutils.
     if (!this.#byCode.has(code)) this.#byCode.set(code, abbreviation);
     return abbreviation;

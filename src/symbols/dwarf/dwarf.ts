@@ -2,6 +2,7 @@ import { ByteReader } from '../byte-reader.ts';
 import { SymbolFileError, tryRead } from '../errors.ts';
 import { IntervalIndex } from '../interval-index.ts';
 import type { InlineFrame, SourceLine } from '../symbol-file.ts';
+import { readAddressRanges } from './address-ranges.ts';
 import { AbbreviationTable } from './abbreviations.ts';
 import * as dw from './constants.ts';
 import type { UnitFormat } from './forms.ts';
@@ -30,6 +31,7 @@ export class Dwarf {
   readonly #lineTables = new Map<number, LineTable | undefined>();
   readonly #functions = new Map<Unit, UnitFunctions>();
   readonly #names = new NameResolver((offset) => this.#unitHolding(offset));
+  #addressRanges: ReadonlyMap<number, readonly number[]> | undefined;
   #units: readonly Unit[] | undefined;
   #unitsByAddress: IntervalIndex<Unit> | undefined;
   #entriesByName: ReadonlyMap<string, ReadonlySet<number>> | undefined;
@@ -129,9 +131,12 @@ export class Dwarf {
     return this.#unitsByAddress.findAll(address);
   }
 
-  /** A unit that does not say where its code lies is asked for its functions. */
+  /** A unit that does not say where its code lies is looked up in .debug_aranges; without that its functions are read. */
   #rangesOf(unit: Unit): readonly number[] {
-    return unit.ranges.length > 0 ? unit.ranges : this.#functionsOf(unit).all.flatMap((node) => node.ranges);
+    if (unit.ranges.length > 0) return unit.ranges;
+    this.#addressRanges ??= this.#attempt(() => readAddressRanges(this.#context)) ?? new Map<number, number[]>();
+    if (this.#addressRanges.size > 0) return this.#addressRanges.get(unit.offset) ?? [];
+    return this.#functionsOf(unit).all.flatMap((node) => node.ranges);
   }
 
   #unitHolding(offset: number): Unit | undefined {

@@ -1,5 +1,4 @@
 import type { ByteReader } from '../byte-reader.ts';
-import type { Abbreviation } from './abbreviations.ts';
 import * as dw from './constants.ts';
 import { isAddressIndexForm } from './forms.ts';
 import type { Unit } from './unit.ts';
@@ -31,22 +30,12 @@ const WANTED: ReadonlySet<number> = new Set([
   dw.DW_AT_call_line,
 ]);
 
-/** Tags whose entries never hold functions with code, so that their children can be jumped over. */
-const CODELESS: ReadonlySet<number> = new Set([
-  dw.DW_TAG_array_type,
-  dw.DW_TAG_enumeration_type,
-  dw.DW_TAG_subroutine_type,
-  dw.DW_TAG_call_site,
-  dw.DW_TAG_GNU_call_site,
-]);
-const CODELESS_IN_C: ReadonlySet<number> = new Set([...CODELESS, dw.DW_TAG_structure_type, dw.DW_TAG_union_type, dw.DW_TAG_class_type]);
-
 /** All functions with code of a unit, each with the tree of what was inlined into it (DWARF 5 sections 3.3.3, 3.3.8). */
 export function readFunctions(unit: Unit): FunctionNode[] {
   const functions: FunctionNode[] = [];
   if (unit.firstChild === undefined) return functions;
   unit.context.budget.spend(unit.end - unit.offset, '.debug_info');
-  const codeless = dw.C_LANGUAGES.has(unit.language) ? CODELESS_IN_C : CODELESS;
+  const structuresHoldCode = !dw.C_LANGUAGES.has(unit.language);
   const reader = unit.reader(unit.firstChild);
   // For each open list of children: the function that they are in.
   const around: (FunctionNode | undefined)[] = [undefined];
@@ -59,10 +48,10 @@ export function readFunctions(unit: Unit): FunctionNode[] {
       continue;
     }
     const abbreviation = unit.abbreviations.get(code) ?? reader.fail(`abbreviation ${code} is not in the unit's table`, at);
-    const { tag } = abbreviation;
-    if (tag === dw.DW_TAG_subprogram || tag === dw.DW_TAG_inlined_subroutine) {
+    const { role } = abbreviation;
+    if (role === 'function' || role === 'inlined') {
       reader.seek(at);
-      const node = readFunction(unit, reader, tag === dw.DW_TAG_inlined_subroutine, at);
+      const node = readFunction(unit, reader, role === 'inlined', at);
       if (node === undefined) {
         // An abstract instance or a declaration: nothing in it has an address.
         if (abbreviation.hasChildren) around.push(undefined);
@@ -72,10 +61,16 @@ export function readFunctions(unit: Unit): FunctionNode[] {
       else if (!node.inlined) functions.push(node);
       if (abbreviation.hasChildren) around.push(node);
     } else {
-      const sibling = skipEntry(unit, reader, abbreviation);
-      if (!abbreviation.hasChildren) continue;
-      if (sibling > reader.pos && codeless.has(tag)) reader.seek(sibling);
-      else around.push(parent);
+      const jump = abbreviation.hasChildren && (role === 'codeless' || (role === 'structure' && !structuresHoldCode));
+      if (!jump && abbreviation.fixedSize >= 0) reader.skip(abbreviation.fixedSize);
+      else {
+        const sibling = unit.skipAttributes(reader, abbreviation);
+        if (jump && sibling > reader.pos) {
+          reader.seek(sibling);
+          continue;
+        }
+      }
+      if (abbreviation.hasChildren) around.push(parent);
     }
   }
   return functions;
@@ -103,13 +98,4 @@ function entryOf(unit: Unit, entry: { form: number; value: number } | undefined,
   if (entry === undefined) return start;
   const address = entry.form === dw.DW_FORM_addr || isAddressIndexForm(entry.form);
   return address ? unit.addressOf(entry) : start + entry.value;
-}
-
-/** Moves behind an entry; returns where its sibling stands, or 0 when it does not say. */
-function skipEntry(unit: Unit, reader: ByteReader, abbreviation: Abbreviation): number {
-  if (abbreviation.fixedSize >= 0 && !abbreviation.hasChildren) {
-    reader.skip(abbreviation.fixedSize);
-    return 0;
-  }
-  return unit.skipAttributes(reader, abbreviation);
 }

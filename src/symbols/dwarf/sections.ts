@@ -2,7 +2,7 @@ import type { LinkBase } from '../link-base.ts';
 import { StringTable } from '../string-table.ts';
 import type { WorkBudget } from './work-budget.ts';
 
-const NAMES = ['info', 'abbrev', 'str', 'line', 'line_str', 'str_offsets', 'addr', 'ranges', 'rnglists'] as const;
+const NAMES = ['info', 'abbrev', 'str', 'line', 'line_str', 'str_offsets', 'addr', 'ranges', 'rnglists', 'aranges'] as const;
 export type DwarfSectionName = (typeof NAMES)[number];
 
 /** The debug sections of one file and what all their readers share. An absent section is empty: reading in it fails with its name. */

@@ -85,6 +85,7 @@ export class Unit implements UnitFormat {
     const attributes: Attributes = new Map();
     const form = new FormReader();
     const list = abbreviation.attributes;
+    this.#pay(list);
     for (let i = 0; i < list.length; i += 3) {
       form.read(reader, list[i + 1]!, list[i + 2]!, this, this.context.base);
       if (wanted.has(list[i]!)) attributes.set(list[i]!, { form: form.form, value: form.value });
@@ -94,6 +95,7 @@ export class Unit implements UnitFormat {
 
   /** Moves behind an entry's attributes; returns what its DW_AT_sibling refers to, or 0 without one. */
   skipAttributes(reader: ByteReader, { attributes }: Abbreviation): number {
+    this.#pay(attributes);
     const form = new FormReader();
     let sibling = 0;
     for (let i = 0; i < attributes.length; i += 3) {
@@ -142,6 +144,11 @@ export class Unit implements UnitFormat {
     const start = this.addressOf(low);
     const end = isConstantForm(high.form) ? start + high.value : this.addressOf(high);
     return start >= 0 && end > start ? [start, end] : [];
+  }
+
+  /** An entry of one byte may have thousands of attributes of none: what counts is their number. */
+  #pay(attributes: readonly number[]): void {
+    this.context.budget.spend(attributes.length / 3, '.debug_info');
   }
 
   #rangeListOffset({ form, value }: AttributeValue): number {

@@ -46,7 +46,6 @@ export function openElf(bytes: Uint8Array, options: OpenOptions): ImageSymbolFil
       })),
       relocationSites: elfRelocationSites(bytes, header, sections),
       symbols: readElfSymbols(bytes, sections, header.bits),
-      fileSize: bytes.length,
     },
     options,
   );

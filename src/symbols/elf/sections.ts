@@ -1,5 +1,6 @@
 import { ByteReader } from '../byte-reader.ts';
 import { SymbolFileError } from '../errors.ts';
+import { refuseOverlaps } from '../section-claims.ts';
 import { StringTable } from '../string-table.ts';
 import { SHT_NOBITS, SHT_NULL } from './constants.ts';
 import { addressWord, ELF_SIZES, word } from './header.ts';
@@ -45,7 +46,10 @@ export function readSections(bytes: Uint8Array, header: ElfHeader): ElfSection[]
     ...section,
     name: table === undefined || section.type === SHT_NULL ? '' : table.at(section.nameOffset),
   }));
-  for (const section of sections) contentsOf(bytes, section);
+  refuseOverlaps(
+    sections.map((section) => contentsOf(bytes, section).length),
+    bytes.length,
+  );
   return sections;
 }
 

@@ -46,7 +46,6 @@ export function openPe(bytes: Uint8Array, options: OpenOptions): ImageSymbolFile
       })),
       relocationSites: readBaseRelocations(header, sections),
       symbols: strings === undefined ? [] : readCoffSymbols(bytes, header, sections, strings),
-      fileSize: bytes.length,
     },
     options,
   );

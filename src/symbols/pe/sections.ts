@@ -1,5 +1,6 @@
 import { ByteReader } from '../byte-reader.ts';
 import { SymbolFileError } from '../errors.ts';
+import { refuseOverlaps } from '../section-claims.ts';
 import type { StringTable } from '../string-table.ts';
 import type { PeHeader } from './header.ts';
 
@@ -42,6 +43,10 @@ export function readPeSections(bytes: Uint8Array, header: PeHeader, strings: Str
     const contents = fileOffset === 0 ? bytes.subarray(0, 0) : bytes.subarray(fileOffset, fileOffset + size);
     sections.push({ index, name, virtualSize: virtualSize || rawSize, rva, fileOffset, bytes: contents, characteristics });
   }
+  refuseOverlaps(
+    sections.map((section) => section.bytes.length),
+    bytes.length,
+  );
   return sections;
 }
 
