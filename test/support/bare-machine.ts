@@ -13,7 +13,13 @@ const GDT = 0x5000;
 
 /** A machine without firmware whose BSP stands in 64-bit mode at CODE, ring 0, RAM identity-mapped with 2 MiB pages. */
 export function bareMachine(options: { readonly ramSize?: number; readonly log?: (m: string) => void } = {}): Machine {
-  const machine = new Machine({ ramSize: options.ramSize ?? 16 << 20, cpus: 1, model: skylake, log: createLog(options.log ?? (() => {})), startDate: 0 });
+  const machine = new Machine({
+    ramSize: options.ramSize ?? 16 << 20,
+    cpus: 1,
+    model: skylake,
+    log: createLog(options.log ?? (() => {})),
+    startDate: 0,
+  });
   const { memory } = machine;
   const cpu = machine.cpus[0]!;
   memory.write64(PAGE_TABLES, BigInt(PAGE_TABLES + 0x1000) | 7n);
