@@ -176,8 +176,7 @@ export class GdbServer {
     if (this.#client !== client) return;
     this.#client = undefined;
     this.runner.halt();
-    this.#options.target.breakpoints?.clear();
-    this.#options.target.physicalMode?.set(false);
+    this.#options.target.release();
     this.#lastStop = undefined;
     this.#log(`gdb: ${client.connection.name} disconnected; the machine stays stopped for the next client`);
   }

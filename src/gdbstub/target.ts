@@ -16,6 +16,8 @@ export interface Target {
   readonly physicalMode?: PhysicalModePart;
   readonly stepFlags?: StepFlagsPart;
   readonly reset?: ResetPart;
+  /** The client is gone: nothing that it set (breakpoints, modes, stop conditions) remains. */
+  release(): void;
 }
 
 export interface ThreadsPart {
@@ -84,6 +86,8 @@ export interface FilesPart {
 }
 export interface MonitorPart {
   execute(thread: number, command: string): MonitorResult;
+  /** Undoes what commands set for their client. */
+  release(): void;
 }
 export interface MonitorResult {
   readonly text: string;

@@ -75,6 +75,13 @@ export class MachineTarget implements Target, Runnable {
     };
   }
 
+  release(): void {
+    this.breakpoints.clear();
+    this.monitor?.release();
+    this.#physical = false;
+    this.#stepFlags = STEP.ENABLE;
+  }
+
   run(budget: number): StopReason {
     return this.machine.run(budget);
   }

@@ -5,8 +5,7 @@ export const detachPacket: Packet = {
   name: 'D',
   doc: { packet: 'D[;pid]', purpose: 'detach: breakpoints are removed, the machine runs on, the port stays open' },
   handle: (session) => {
-    session.target.breakpoints?.clear();
-    session.target.physicalMode?.set(false);
+    session.target.release();
     session.act({ kind: 'detach' });
     return 'OK';
   },

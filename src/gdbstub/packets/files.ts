@@ -1,5 +1,5 @@
 import { fitEscaped, fromHex, parseCount, toLatin1 } from '../wire/encoding.ts';
-import { Errno, PACKET_SIZE, type Packet, type SessionState } from './packet.ts';
+import { PACKET_SIZE, type Packet, type SessionState } from './packet.ts';
 
 /**
  * The client's file access (gdb manual, File-I/O: Host I/O Packets). The files are virtual and read-only: images that the

@@ -6,7 +6,7 @@ export const killPacket: Packet = {
   name: 'k',
   doc: { packet: 'k', purpose: 'kill: the machine is reset and waits, stopped, for the next client' },
   handle: (session) => {
-    session.target.breakpoints?.clear();
+    session.target.release();
     session.act({ kind: 'kill' });
     return undefined;
   },
@@ -17,7 +17,7 @@ export const vKillPacket: Packet = {
   doc: { packet: 'vKill;pid', purpose: 'the same, with a reply' },
   handle: (session, args) => {
     if (parseInt(args, 16) !== PROCESS) return fail(Errno.ESRCH, 'the machine is process 1');
-    session.target.breakpoints?.clear();
+    session.target.release();
     session.act({ kind: 'kill' });
     return 'OK';
   },

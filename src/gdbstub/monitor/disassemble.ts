@@ -1,0 +1,37 @@
+import { createRequire } from 'node:module';
+
+type Iced = typeof import('iced-x86');
+let iced: Iced | undefined;
+
+/** Loaded when first needed: it is a megabyte of WebAssembly that most runs never use. */
+const load = (): Iced => (iced ??= createRequire(import.meta.url)('iced-x86') as Iced);
+
+export interface Disassembled {
+  readonly address: bigint;
+  readonly text: string;
+}
+
+/** At most `count` instructions, in gdb's (AT&T) syntax. Bytes that end within an instruction are left out. */
+export function disassemble(bytes: Uint8Array, address: bigint, bits: 16 | 32 | 64, count: number): Disassembled[] {
+  const { Decoder, DecoderOptions, Formatter, FormatterSyntax } = load();
+  const decoder = new Decoder(bits, bytes, DecoderOptions.None);
+  const formatter = new Formatter(FormatterSyntax.Gas);
+  try {
+    decoder.ip = address;
+    formatter.branchLeadingZeros = false;
+    const out: Disassembled[] = [];
+    while (out.length < count && decoder.canDecode) {
+      const instruction = decoder.decode();
+      if (decoder.lastError === 2 /* no more bytes */) {
+        instruction.free();
+        break;
+      }
+      out.push({ address: instruction.ip, text: formatter.format(instruction) });
+      instruction.free();
+    }
+    return out;
+  } finally {
+    formatter.free();
+    decoder.free();
+  }
+}
