@@ -129,7 +129,8 @@ export class Decoder {
       if (this.#at >= end) return 'truncated';
       modrm = this.#bytes[this.#at]!;
     }
-    const row = candidates.simple ?? select(candidates.rows, rep !== 0 ? rep : opsizePrefix ? 0x66 : 0, modrm);
+    // 90 is NOP unless REX.B makes it XCHG r8: SDM Vol. 2, NOP.
+    const row = byte === 0x90 && map === 0 && rep !== 0xf3 ? (rex & 1 ? XCHG : NOP) : candidates.simple ?? select(candidates.rows, rep !== 0 ? rep : opsizePrefix ? 0x66 : 0, modrm);
     if (row === undefined) return 'undefined';
     this.row = row;
     this.modrm = row.hasModrm ? modrm : -1;
@@ -304,3 +305,5 @@ function buildTable(): (Candidates | undefined)[] {
 }
 
 const table = buildTable();
+const NOP = rows.find((r) => r.encoding === '90')!;
+const XCHG = rows.find((r) => r.encoding === '90+r')!;

@@ -119,9 +119,11 @@ export const alu: SemanticsTable = {
     const r = m.let(w.sub(expected, old));
     flagsSub(m, expected, old, r, m.width);
     const equal = m.let(w.eq(old, expected));
-    const value = m.let(w.select(equal, s.get(), old));
+    const value = m.let(s.get());
     m.f.if(w.eqz(equal), () => accumulator.set(old));
-    d.set(value); // written either way, as the processor does
+    // Memory is written either way, as processors do; a register is not (its upper half would be cleared).
+    if (m.isMemory(0)) d.set(w.select(equal, value, old));
+    else m.f.if(equal, () => d.set(value));
   },
   clc: flagsOf(() => w.i32(0)),
   stc: flagsOf(() => w.i32(1)),

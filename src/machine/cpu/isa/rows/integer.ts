@@ -68,6 +68,7 @@ ${conditional}
 8A /r | mov Gb Eb | hot
 8B /r | mov Gv Ev | hot
 8D /rm | lea Gv M | hot
+90 | nop |
 90+r | xchg Zv Av |
 98 | cbw |
 99 | cwd |
@@ -132,24 +133,24 @@ FF /2 | call_rm Ev | branch stack f64
 FF /4 | jmp_rm Ev | branch f64
 FF /6 | push Ev | d64 stack
 0F 0D /rm | nop Eb |
-0F 18 /r | nop_rm |
-0F 19 /r | nop_rm |
-0F 1A /r | nop_rm |
-0F 1B /r | nop_rm |
-0F 1C /r | nop_rm |
-0F 1D /r | nop_rm |
-0F 1E /r | nop_rm |
-0F 1F /r | nop_rm |
+0F 18 /r | nop_rm Ev |
+0F 19 /r | nop_rm Ev |
+0F 1A /r | nop_rm Ev |
+0F 1B /r | nop_rm Ev |
+0F 1C /r | nop_rm Ev |
+0F 1D /r | nop_rm Ev |
+0F 1E /r | nop_rm Ev |
+0F 1F /r | nop_rm Ev |
 0F A3 /r | bt Ev Gv |
 0F A4 /r | shld Ev Gv Ib |
 0F A5 /r | shld Ev Gv Cb |
 0F AB /r | bts Ev Gv | lock
 0F AC /r | shrd Ev Gv Ib |
 0F AD /r | shrd Ev Gv Cb |
-0F AE /7m | nop_rm |
-0F AE .E8 | nop |
-0F AE .F0 | nop |
-0F AE .F8 | nop |
+0F AE /7m | nop_rm Ev |
+NP 0F AE /5r | nop_rm Ev |
+NP 0F AE /6r | nop_rm Ev |
+NP 0F AE /7r | nop_rm Ev |
 0F AF /r | imul Gv Ev |
 0F B0 /r | cmpxchg Eb Gb | lock
 0F B1 /r | cmpxchg Ev Gv | lock
