@@ -302,6 +302,33 @@ describe('local APIC timer', () => {
     expect(r.clock.nextDeadline()).toBe(Infinity);
   });
 
+  it('a new divider counts on from where the timer is', () => {
+    const r = enabled();
+    r.setApic(DIVIDE, 11);
+    r.setApic(LVT_TIMER, 0x40);
+    r.setApic(INITIAL, 1000);
+    r.clock.advanceTo(4_000);
+    r.setApic(DIVIDE, 0); // 600 left, now 20 ns each
+    expect([r.apic(CURRENT), r.clock.nextDeadline()]).toEqual([600, 4_000 + 600 * 20]);
+  });
+
+  it('IA32_TSC_DEADLINE is there only on a model that has it', () => {
+    const r = enabled();
+    const { cpu } = r.machine;
+    const { features } = cpu.model;
+    const give = (on: boolean): void => {
+      const others = [...features].filter((f) => f !== 'tsc-deadline');
+      Object.assign(cpu, { model: { ...cpu.model, features: new Set(on ? [...others, 'tsc-deadline'] : others) } });
+    };
+    r.setApic(LVT_TIMER, 0x4_0040);
+    give(false);
+    expect(() => writeMsr(cpu, 0x6e0, 5n)).toThrow();
+    give(true);
+    writeMsr(cpu, 0x10, 1_000_000n); // the TSC reads a million at time 0
+    writeMsr(cpu, 0x6e0, 1_000_500n);
+    expect([readMsr(cpu, 0x6e0), r.clock.nextDeadline()]).toEqual([1_000_500n, 500]);
+  });
+
   it('TSC deadline: fires when the TSC gets there, then reads 0', () => {
     const r = enabled();
     const apic = r.pc.lapics[0]!;

@@ -14,7 +14,7 @@ const LVTS = [
 ] as const;
 
 /** `monitor info lapic`. */
-export function describeLapic(name: string, regs: readonly number[], currentCount: number, ppr: number, pending: number): string {
+export function describeLapic(name: string, regs: Uint32Array, currentCount: number, ppr: number, pending: number): string {
   const set = (base: number): string => vectorsOf(regs, base).map((v) => hex(v)).join(' ') || 'none'; // prettier-ignore
   const lvt = (index: number): string => {
     const v = regs[index]!;

@@ -33,7 +33,7 @@ export class Lapic implements Device, InterruptSource {
   readonly timer: LapicTimer;
   readonly #bus: ApicBus;
   readonly #external: ExternalController;
-  #regs: number[];
+  #regs: Uint32Array;
   /** Levels of the LINT0 and LINT1 pins. */
   #lint = [false, false];
   /** Errors since the last write to ESR. */
@@ -201,13 +201,13 @@ export class Lapic implements Device, InterruptSource {
   }
 
   snapshot(): Plain {
-    return copyState<LapicState>({ regs: this.#regs, lint: this.#lint, errors: this.#errors, timer: this.timer.snapshot() });
+    return copyState<LapicState>({ regs: [...this.#regs], lint: this.#lint, errors: this.#errors, timer: this.timer.snapshot() });
   }
 
   /** Pending bits are in the CPU block and come back with it. */
   restore(state: Plain): void {
     const s = checkedState(this.name, this.snapshot() as LapicState, state);
-    this.#regs = s.regs;
+    this.#regs = Uint32Array.from(s.regs);
     this.#lint = s.lint;
     this.#errors = s.errors;
     this.timer.restore(s.timer);
@@ -219,7 +219,7 @@ export class Lapic implements Device, InterruptSource {
   }
 
   /** The register file, for tools; not to be written. */
-  get registers(): readonly number[] {
+  get registers(): Uint32Array {
     return this.#regs;
   }
 

@@ -64,9 +64,9 @@ export const registerByIndex: readonly (RegisterRow | undefined)[] = Array.from(
   registerRows.find((r) => r.index === index),
 );
 
-export function resetRegisters(apicId: number): number[] {
-  const regs = registerByIndex.map((r) => r?.reset ?? 0);
-  regs[Reg.ID] = (apicId << 24) >>> 0;
+export function resetRegisters(apicId: number): Uint32Array {
+  const regs = Uint32Array.from(registerByIndex, (r) => r?.reset ?? 0);
+  regs[Reg.ID] = apicId << 24;
   return regs;
 }
 

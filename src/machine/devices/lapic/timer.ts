@@ -18,14 +18,14 @@ const TSC_DEADLINE = 0x4_0000;
 export class LapicTimer {
   readonly #clock: Clock;
   readonly #timer: Timer;
-  readonly #regs: () => number[];
+  readonly #regs: () => Uint32Array;
   /** When the initial count was written, ns. */
   start = 0;
   /** IA32_TSC_DEADLINE, and the time of the machine it stands for. */
   deadline = 0n;
   #deadlineAt = 0;
 
-  constructor(name: string, clock: Clock, regs: () => number[], fire: () => void) {
+  constructor(name: string, clock: Clock, regs: () => Uint32Array, fire: () => void) {
     this.#clock = clock;
     this.#regs = regs;
     this.#timer = clock.timer(name, () => {
