@@ -13,6 +13,7 @@ import {
   HOST_PAGE,
   insertCode,
   insertData,
+  noteBigPage,
   PHYS_PAGE,
   READ_TAG,
   resetTlb,
@@ -23,7 +24,9 @@ import {
   WRITE_TAG,
 } from '../../src/machine/cpu/mmu/tlb.ts';
 import { CODE_TLB_ENTRIES, CODE_TLB_ENTRY_SIZE, TLB_ENTRIES, TLB_ENTRY_SIZE } from '../../src/machine/memory/layout.ts';
+import { AccessKind, slowAccess } from '../../src/machine/cpu/mmu/slow-path.ts';
 import { fakeMachine } from '../support/fake-machine.ts';
+import { enterMode, P, PageTables, U, W } from '../support/page-tables.ts';
 
 const machine = fakeMachine({ cpus: 2 });
 const cpu = machine.cpu;
@@ -175,6 +178,44 @@ describe('flushTlbPage', () => {
       expect([data(cpu, 0x5000n, READ_TAG), data(cpu, 0x5000n, WRITE_TAG), code(cpu, 0x5000n)]).toEqual([false, false, 0]);
       expect([data(cpu, 0x6000n, READ_TAG), code(cpu, 0x6000n)]).toEqual([true, 0x80_0000]);
     }
+  });
+});
+
+describe('pages larger than 4 KBytes', () => {
+  it.each([
+    [21, 0xffff_8000_4000_0000n],
+    [22, 0x4000_0000n],
+    [30, 0xffff_8000_4000_0000n],
+  ])('2^%i bytes go together and alone', (bits, base) => {
+    const size = 1n << BigInt(bits);
+    const inside = [base, base + 0x3000n, base + size - 0x1000n];
+    const outside = [base - 0x1000n, base + size];
+    for (const cpl of [0, 3]) {
+      setCpl(cpu, cpl);
+      for (const p of [...inside, ...outside]) {
+        insertData(cpu, p, 0x1000, 1, true, true);
+        insertCode(cpu, p, 0x80_0000);
+      }
+    }
+    noteBigPage(cpu, Number(base >> 32n), Number(base & 0xffff_ffffn), bits);
+    const survivors = (): bigint[] => [...inside, ...outside].filter((p) => data(cpu, p, READ_TAG) || data(cpu, p, WRITE_TAG) || code(cpu, p) !== 0);
+    const before = survivors();
+    flushTlbPage(cpu, base + 0x7000n);
+    for (const cpl of [0, 3]) {
+      setCpl(cpu, cpl);
+      expect(survivors()).toEqual(before.filter((p) => outside.includes(p)));
+    }
+    expect(survivors().length).toBeGreaterThan(0);
+  });
+
+  it('the walk tells of them', () => {
+    const tables = new PageTables(machine, '4-level');
+    tables.map(0x20_0000n, 0, P | W | U, 2);
+    enterMode(cpu, tables);
+    const at = (n: number): boolean => (slowAccess(cpu, BigInt(n), 4, AccessKind.read), data(cpu, BigInt(n), READ_TAG));
+    expect([at(0x20_0000), at(0x20_5000)]).toEqual([true, true]);
+    flushTlbPage(cpu, 0x20_9000n);
+    expect([data(cpu, 0x20_0000n, READ_TAG), data(cpu, 0x20_5000n, READ_TAG)]).toEqual([false, false]);
   });
 });
 

@@ -26,6 +26,8 @@ export const CODE_ENTRIES = TLB_ENTRIES * TLB_ENTRY_SIZE;
 
 /** A tag that matches no page address. Real tags have bit 0 clear. */
 const INVALID = 1;
+/** Log2 of the sizes of pages above 4 KBytes: SDM Vol. 3, table 4-1. */
+const BIG_PAGE_BITS = [21, 22, 30] as const;
 const LOG_SIZE = 256;
 const HALVES = TLB_CONTEXTS * 2;
 /** The halves for alignment checking lie behind all others. */
@@ -54,6 +56,8 @@ interface State {
   readonly keys: (string | number | undefined)[];
   readonly used: number[];
   readonly modes: Mode[];
+  /** Pages larger than 4 KBytes that a context may hold pieces of, by `bigPage`. */
+  readonly bigPages: readonly Set<number>[];
   uses: number;
 }
 
@@ -75,6 +79,7 @@ function stateOf(cpu: Cpu): State {
       keys: Array.from({ length: TLB_CONTEXTS }, () => undefined),
       used: Array.from({ length: TLB_CONTEXTS }, () => 0),
       modes: Array.from({ length: TLB_CONTEXTS }, () => ({ cr0: -1, cr3: 0n, cr4: 0, efer: 0 })),
+      bigPages: Array.from({ length: TLB_CONTEXTS }, () => new Set<number>()),
       uses: 0,
     };
     states.set(cpu, state);
@@ -116,9 +121,10 @@ function flushHalf(m: LinearMemory, half: Half): void {
 }
 
 function flushContext(cpu: Cpu, context: number): void {
-  const { halves } = stateOf(cpu);
+  const { halves, bigPages } = stateOf(cpu);
   flushHalf(cpu.m, halves[context * 2]!);
   flushHalf(cpu.m, halves[context * 2 + 1]!);
+  bigPages[context]!.clear();
 }
 
 /** Invalidates all translations of the current context. */
@@ -129,16 +135,16 @@ export function flushTlb(cpu: Cpu): void {
 
 /** Invalidates all translations of all contexts. */
 export function flushTlbAll(cpu: Cpu): void {
-  for (const half of stateOf(cpu).halves) flushHalf(cpu.m, half);
+  const { halves, bigPages } = stateOf(cpu);
+  for (const half of halves) flushHalf(cpu.m, half);
+  for (const pages of bigPages) pages.clear();
 }
 
 /** Power-on, and after a restore of memory: all entries invalid, contexts forgotten. */
 export function resetTlb(cpu: Cpu): void {
   const state = stateOf(cpu);
-  for (const half of state.halves) {
-    half.count = LOG_SIZE + 1;
-    flushHalf(cpu.m, half);
-  }
+  for (const half of state.halves) half.count = LOG_SIZE + 1;
+  flushTlbAll(cpu);
   state.keys.fill(undefined);
   state.used.fill(0);
   for (const mode of state.modes) mode.cr0 = -1;
@@ -153,16 +159,55 @@ function currentHalves(cpu: Cpu): readonly Half[] {
   return [halves[context * 2]!, halves[context * 2 + 1]!, halves[HALVES]!];
 }
 
-/** Invalidates the translations of one page in the current context: INVLPG. */
+/** A page of 2^bits bytes as one number. */
+const bigPage = (high: number, low: number, bits: number): number => bits * 2 ** 45 + (high >>> 0) * 2 ** (32 - bits) + (low >>> bits);
+
+/** The walk met a page larger than 4 KBytes: the current context may now hold any piece of it. */
+export function noteBigPage(cpu: Cpu, high: number, low: number, bits: number): void {
+  stateOf(cpu).bigPages[cpu.u32(L.TLB_CONTEXT)]!.add(bigPage(high, low, bits));
+}
+
+/**
+ * Invalidates the translations of one page in the current context: INVLPG. Entries are for 4 KBytes each, but all pieces
+ * of a larger page go together (SDM Vol. 3, 4.10.4.1).
+ */
 export function flushTlbPage(cpu: Cpu, linear: LinearAddr): void {
-  const page = Number(BigInt.asUintN(64, linear) >> 12n & 0xffffn); // prettier-ignore
+  const high = Number(BigInt.asUintN(32, linear >> 32n));
+  const low = Number(BigInt.asUintN(32, linear));
+  const big = stateOf(cpu).bigPages[cpu.u32(L.TLB_CONTEXT)]!;
+  if (big.size > 0) for (const bits of BIG_PAGE_BITS) if (big.delete(bigPage(high, low, bits))) flushRange(cpu, high, low, bits);
   const { u32 } = cpu.m;
   for (const half of currentHalves(cpu)) {
-    const data = dataEntry(half.at, page) >> 2;
+    const data = dataEntry(half.at, low >>> 12) >> 2;
     u32[data] = INVALID;
     u32[data + (WRITE_TAG >> 2)] = INVALID;
-    u32[codeEntry(half.at, page) >> 2] = INVALID;
+    u32[codeEntry(half.at, low >>> 12) >> 2] = INVALID;
   }
+}
+
+/** Invalidates what the current context holds of a naturally aligned range of 2^bits bytes. */
+function flushRange(cpu: Cpu, high: number, low: number, bits: number): void {
+  const { u32 } = cpu.m;
+  const drop = (entry: number, tag: number): void => {
+    const at = (entry + tag) >> 2;
+    if (u32[at + 1] === high && u32[at]! >>> bits === low >>> bits) u32[at] = INVALID;
+  };
+  for (const half of currentHalves(cpu)) {
+    forEachEntry(half, (entry, isCode) => {
+      drop(entry, READ_TAG);
+      if (!isCode) drop(entry, WRITE_TAG);
+    });
+  }
+}
+
+/** Calls for each entry of a half that may be valid. */
+function forEachEntry(half: Half, f: (entry: number, isCode: boolean) => void): void {
+  if (half.count <= LOG_SIZE) {
+    for (let n = 0; n < half.count; n++) f(half.log[n]!, half.log[n]! >= half.at + CODE_ENTRIES);
+    return;
+  }
+  for (let n = 0; n < TLB_ENTRIES; n++) f(half.at + n * TLB_ENTRY_SIZE, false);
+  for (let n = 0; n < CODE_TLB_ENTRIES; n++) f(half.at + CODE_ENTRIES + n * CODE_TLB_ENTRY_SIZE, true);
 }
 
 /** Invalidates the code entries of every context: decoded code was thrown away. */
@@ -247,16 +292,13 @@ export function insertCode(cpu: Cpu, linear: LinearAddr, table: number): void {
  */
 export function dropPage(cpu: Cpu, physPage: number, reads = false): void {
   const { u32 } = cpu.m;
-  const drop = (entry: number): void => {
+  const drop = (entry: number, isCode: boolean): void => {
     const at = entry >> 2;
-    if (u32[at + (PHYS_PAGE >> 2)] !== physPage) return;
+    if (isCode || u32[at + (PHYS_PAGE >> 2)] !== physPage) return;
     u32[at + (WRITE_TAG >> 2)] = INVALID;
     if (reads) u32[at] = INVALID;
   };
-  for (const half of stateOf(cpu).halves) {
-    if (half.count > LOG_SIZE) for (let n = 0; n < TLB_ENTRIES; n++) drop(half.at + n * TLB_ENTRY_SIZE);
-    else for (let n = 0; n < half.count; n++) if (half.log[n]! < half.at + CODE_ENTRIES) drop(half.log[n]!);
-  }
+  for (const half of stateOf(cpu).halves) forEachEntry(half, drop);
 }
 
 /**

@@ -9,6 +9,7 @@ import { CR0, CR4, EFER, Flag, type Cpu } from '../cpu.ts';
 import { GuestFault, Vector, gp } from '../fault.ts';
 import type { Access } from '../hooks.ts';
 import { PDPTES } from './pdptes.ts';
+import { noteBigPage } from './tlb.ts';
 
 /** What is wanted of a page: bits. `implicit` is a supervisor access whatever the CPL, to a system table: SDM Vol. 3, 4.6.1. */
 export const Want = { write: 1, execute: 2, user: 4, implicit: 8, peek: 16 } as const;
@@ -124,6 +125,7 @@ function finish(cpu: Cpu, high: number, low: number, want: number): PhysAddr {
   if (leaf.depth > 0 && !peek) {
     if (!permitted(cpu, want)) return fault(cpu, PageFault.present, want);
     setFlags(cpu, high, low, write);
+    if (leaf.pageBits > 12) noteBigPage(cpu, high, low, leaf.pageBits);
   }
   const guest = cpu.guest;
   const nested = guest !== null && guest.nested;
