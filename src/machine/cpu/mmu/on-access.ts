@@ -2,8 +2,9 @@ import type { LinearAddr } from '../../memory/address.ts';
 import type { Cpu } from '../cpu.ts';
 
 /**
- * Told of each data access that takes the slow path or is made by TypeScript, once translated and before it is carried
- * out. Accesses to watched pages (mark 2) always do, so watchpoints need nothing else. Observers only: no effect on the run.
+ * Told of each data access that TypeScript makes and of each that the slow path stages, once translated and before it is
+ * carried out. Pages that are watched, by mark 2 (locate.ts) or by linear address (watch.ts), never get a TLB entry, so
+ * no access to them goes unseen. Observers only: no effect on the run.
  */
 export type OnAccess = (cpu: Cpu, linear: LinearAddr, size: number, write: boolean) => void;
 
