@@ -14,14 +14,22 @@ export function hashBytes(bytes: Uint8Array, start: number, end: number, seed: n
   return hash;
 }
 
+// Marks the byte values met during one call by that call's number, so that nothing needs clearing.
+const metIn = new Uint32Array(256);
+let call = 0;
+
 /** Whether bytes are peculiar enough to identify a place: padding (zero, NOP, INT3) and near-empty blocks are not. */
 export function isDistinctive(bytes: Uint8Array, start: number, end: number): boolean {
-  const seen = new Set<number>();
+  call++;
+  let different = 0;
   let nonZero = 0;
-  for (let i = start; i < end && (nonZero < 16 || seen.size < 8); i++) {
-    if (bytes[i] === 0) continue;
+  for (let i = start; i < end && (nonZero < 16 || different < 8); i++) {
+    const byte = bytes[i]!;
+    if (byte === 0) continue;
     nonZero++;
-    seen.add(bytes[i]!);
+    if (metIn[byte] === call) continue;
+    metIn[byte] = call;
+    different++;
   }
-  return nonZero >= 16 && seen.size >= 8;
+  return nonZero >= 16 && different >= 8;
 }
