@@ -43,12 +43,13 @@ export class Rig {
   readonly cpu: Cpu;
   readonly probed: string[] = [];
 
-  constructor(model = 'skylake') {
+  constructor(model = 'skylake', mode: '4-level' | 'pae' | '32-bit' = '4-level') {
     this.machine = fakeMachine({ ramSize: 16 << 20, model });
     this.cpu = this.machine.cpu;
     resetMsrs(this.cpu);
-    const tables = new PageTables(this.machine, '4-level');
-    for (let page = 0n; page < 16n; page += 2n) tables.map(page << 20n, page << 20n, P | W | U, 2);
+    const tables = new PageTables(this.machine, mode);
+    const step = mode === '32-bit' ? 4n : 2n;
+    for (let page = 0n; page < 16n; page += step) tables.map(page << 20n, page << 20n, P | W | U, 2);
     enterMode(this.cpu, tables, { cr4: CR4.VMXE });
     this.cpu.rip = 0x1000n;
     this.machine.probe = {
@@ -169,7 +170,7 @@ export class Rig {
 }
 
 /** Access rights: SDM Vol. 3, 25.4.1. */
-const [CODE64, DATA, TSS, UNUSABLE] = [0xa09b, 0xc093, 0x8b, 0x1_0000];
+const [CODE64, CODE32, DATA, TSS, UNUSABLE] = [0xa09b, 0xc09b, 0xc093, 0x8b, 0x1_0000];
 
 /** A VMCS whose entry succeeds: host and guest in 64-bit mode on the same page tables. */
 export function writeBaseline(rig: Rig): void {
@@ -180,8 +181,9 @@ export function writeBaseline(rig: Rig): void {
   // Penryn has no TRUE capability MSRs: its default1 class has CR3-load and -store exiting.
   vmcs.setNum(F.primaryControls, must('primary'));
   vmcs.setNum(F.secondaryControls, must('secondary'));
-  vmcs.setNum(F.exitControls, must('exit') | Exit.hostAddressSpaceSize);
-  vmcs.setNum(F.entryControls, must('entry') | Entry.ia32eModeGuest);
+  const long = cpu.longMode;
+  vmcs.setNum(F.exitControls, must('exit') | (long ? Exit.hostAddressSpaceSize : 0));
+  vmcs.setNum(F.entryControls, must('entry') | (long ? Entry.ia32eModeGuest : 0));
   vmcs.setBig(F.vmcsLinkPointer, 0xffff_ffff_ffff_ffffn);
   for (const [f, value] of [
     [F.ioBitmapA, At.ioBitmapA],
@@ -192,7 +194,7 @@ export function writeBaseline(rig: Rig): void {
     vmcs.setBig(f, BigInt(value)); // prettier-ignore
   }
   for (const f of [F.hostPat, F.guestPat]) vmcs.setBig(f, 0x0007_0406_0007_0406n);
-  for (const f of [F.hostEfer, F.guestEfer]) vmcs.setBig(f, 0xd00n);
+  for (const f of [F.hostEfer, F.guestEfer]) vmcs.setBig(f, long ? 0xd00n : 0x800n);
   for (const f of [F.hostCr0, F.guestCr0]) vmcs.setBig(f, cpu.cr0);
   for (const f of [F.hostCr3, F.guestCr3]) vmcs.setBig(f, cpu.cr3);
   for (const f of [F.hostCr4, F.guestCr4]) vmcs.setBig(f, cpu.cr4);
@@ -205,7 +207,7 @@ export function writeBaseline(rig: Rig): void {
   for (const s of guestSegments) {
     vmcs.setNum(s.selector, s.name === 'CS' ? 8 : s.name === 'TR' ? 0x28 : s.name === 'LDTR' ? 0 : 0x10);
     vmcs.setNum(s.limit, s.name === 'TR' ? 0x67 : 0xffff_ffff);
-    vmcs.setNum(s.accessRights, s.name === 'CS' ? CODE64 : s.name === 'TR' ? TSS : s.name === 'LDTR' ? UNUSABLE : DATA);
+    vmcs.setNum(s.accessRights, s.name === 'CS' ? (long ? CODE64 : CODE32) : s.name === 'TR' ? TSS : s.name === 'LDTR' ? UNUSABLE : DATA);
   }
   vmcs.setBig(F.guestTrBase, BigInt(At.guestTss));
   vmcs.setBig(F.guestGdtrBase, BigInt(At.guestGdt));
