@@ -24,7 +24,7 @@ export class ToyMachine implements DebuggedMachine {
   resets = 0;
   executed = 0;
   /** Stops to give out of the next runs, before anything is executed. */
-  readonly scripted: StopReason[] = [];
+  readonly scripted: (StopReason | (() => StopReason))[] = [];
   #nextId = 1;
   readonly #breakpoints = new Map<number, BreakpointPlace>();
   readonly #watchpoints = new Map<number, Watchpoint>();
@@ -82,9 +82,10 @@ export class ToyMachine implements DebuggedMachine {
 
   run(budget: number): StopReason {
     const scripted = this.scripted.shift();
-    if (scripted) return scripted;
+    if (scripted) return typeof scripted === 'function' ? scripted() : scripted;
     let first = true;
-    for (let n = 0; n < budget; n += this.cpus.length) {
+    // A slow interpreter: short quanta, so that the event loop gets its turns.
+    for (let n = 0; n < Math.min(budget, 20_000); n += this.cpus.length) {
       let active = false;
       for (const cpu of this.cpus) {
         if (cpu.activity !== Activity.active) continue;
@@ -106,7 +107,7 @@ export class ToyMachine implements DebuggedMachine {
 
   step(index: number): StopReason {
     const scripted = this.scripted.shift();
-    if (scripted) return scripted;
+    if (scripted) return typeof scripted === 'function' ? scripted() : scripted;
     const cpu = this.cpus[index]!;
     if (cpu.activity !== Activity.active) return { kind: 'idle', until: Infinity };
     return this.#execute(cpu) ?? { kind: 'step', cpu: index };

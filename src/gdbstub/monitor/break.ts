@@ -1,6 +1,6 @@
 import { vmxInstructions } from '../../machine/vmx/instructions.ts';
 import { failure, text, type MonitorCommand } from './command.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../text/suggest.ts';
 
 const usage = 'break vmlaunch (or another VMX instruction, or several, or all), break off';
 

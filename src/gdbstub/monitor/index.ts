@@ -7,7 +7,7 @@ import { gva2gpaCommand } from './gva2gpa.ts';
 import { helpCommand } from './help.ts';
 import { infoCommand } from './info.ts';
 import { quitCommand } from './quit.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../text/suggest.ts';
 import { systemResetCommand } from './system-reset.ts';
 import { vmxCommand } from './vmx.ts';
 import { xCommand } from './x.ts';

@@ -3,7 +3,7 @@ import { infoMem } from './info/mem.ts';
 import { infoRegisters } from './info/registers.ts';
 import { infoTlb } from './info/tlb.ts';
 import { failure, text, type MonitorCommand, type MonitorContext } from './command.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../text/suggest.ts';
 
 /** Topics that need only a CPU and memory. The others come from the machine's parts, through `MonitorContext.topics`. */
 const builtIn: Readonly<Record<string, (context: MonitorContext) => string>> = {

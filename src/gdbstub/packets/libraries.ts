@@ -25,5 +25,6 @@ export function libraryListXml(list: readonly LoadedLibrary[]): string {
   // The DTD wants either segments or sections, not both.
   const body = (l: LoadedLibrary): string => (l.segments?.length ? addresses('segment', l.segments) : addresses('section', l.sections));
   const rows = list.map((l) => `  <library name="${escapeXml(l.name)}">${body(l)}</library>\n`);
-  return `<?xml version="1.0"?>\n<!DOCTYPE library-list PUBLIC "+//IDN gnu.org//DTD GDB Library List V1.0//EN" "http://sourceware.org/gdb/gdb-library-list.dtd">\n<library-list>\n${rows.join('')}</library-list>\n`;
+  // No DOCTYPE: gdb would look for the DTD and give up.
+  return `<?xml version="1.0"?>\n<library-list>\n${rows.join('')}</library-list>\n`;
 }

@@ -12,6 +12,6 @@ export const memoryMapPacket: Packet = {
       const rows = session.target
         .memoryMap!.regions()
         .map((r) => `  <memory type="${r.type}" start="0x${r.start.toString(16)}" length="0x${r.length.toString(16)}"/>\n`);
-      return `<?xml version="1.0"?>\n<!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN" "http://sourceware.org/gdb/gdb-memory-map.dtd">\n<memory-map>\n${rows.join('')}</memory-map>\n`;
+      return `<?xml version="1.0"?>\n<memory-map>\n${rows.join('')}</memory-map>\n`;
     }),
 };
