@@ -245,14 +245,16 @@ describe('faults during delivery of a benign event', () => {
     ['long: IST non-canonical, INT n', 'long', 0, { selector: S.code64, type: 14, extra: 2 }, 'software', '#SS(0)', (w) => w.write(0x502c, 8, 1n << 63n)],
     ['long: page fault on the stack of IST', 'long', 0, { selector: S.code64, type: 14, extra: 2 }, 'external', '#PF(2)', (w) => w.write(0x502c, 8, 0x4000_0000n)],
   ]; // prettier-ignore
-  it.each(rows)('%s', (_, mode, cpl, spec, type, expected, change = none) => {
-    const w = world(mode, cpl);
-    w.setIdt(0x40, { offset: HANDLER, ...spec });
-    change(w);
-    deliverEvent(w.cpu, event(0x40, type, undefined, 1));
-    if (expected === 'shutdown') expect(w.cpu.activity).toBe(Activity.shutdown);
-    else expect(reached(w)).toBe(expected);
-  });
+  for (const [name, mode, cpl, spec, type, expected, change = none] of rows) {
+    it(name, () => {
+      const w = world(mode, cpl);
+      w.setIdt(0x40, { offset: HANDLER, ...spec });
+      change(w);
+      deliverEvent(w.cpu, event(0x40, type, undefined, 1));
+      if (expected === 'shutdown') expect(w.cpu.activity).toBe(Activity.shutdown);
+      else expect(reached(w)).toBe(expected);
+    });
+  }
 });
 
 describe('double and triple faults: SDM Vol. 3, tables 6-4 and 6-5', () => {

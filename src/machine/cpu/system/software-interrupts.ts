@@ -41,6 +41,10 @@ function hlt(cpu: Cpu): void {
   cpu.machine.kick();
 }
 
+const undefinedInstruction = (): never => {
+  throw ud();
+};
+
 export const softwareInterruptInstructions: HelperTable = {
   int_n: intN,
   int3: (cpu, insn) => raise(cpu, { vector: Vector.BP, type: 'software-exception', errorCode: undefined, length: insn.length }),
@@ -48,7 +52,7 @@ export const softwareInterruptInstructions: HelperTable = {
   into,
   bound,
   hlt,
-  ud: () => {
-    throw ud();
-  },
+  ud: undefinedInstruction,
+  // There is no system-management mode to resume from: SDM Vol. 2, RSM.
+  rsm: undefinedInstruction,
 };
