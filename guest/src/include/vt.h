@@ -14,7 +14,7 @@ struct vcpu {
 	u64 gpr[GPRS]; /* offset 0: vt_run.S; numbered as instructions and exit qualifications number them */
 	const struct vmctl *vmctl;
 	u64 vmxon_region, vmcs_region; /* physical */
-	u64 exits;
+	u64 exits, exit_of_sipi; /* counts; the second is the exit count at the last start-up IPI */
 	bool launched;
 	bool ept, unrestricted_guest, efer_switched, wait_for_sipi;
 };
