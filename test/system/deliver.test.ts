@@ -5,6 +5,7 @@ import type { GuestHooks } from '../../src/machine/cpu/hooks.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { currentDelivery, deliverEvent } from '../../src/machine/cpu/system/deliver.ts';
 import { combine } from '../../src/machine/cpu/system/event-rules.ts';
+import { P, U, W } from '../support/page-tables.ts';
 import { CODE, descriptor, faultName, IDT, IST1, S, STACK, STACK0, World, type GateSpec, type Mode } from './world.ts';
 
 const HANDLER = 0xb000;
@@ -380,6 +381,23 @@ describe('flags and interruptibility', () => {
     expect([w.cpu.interruptibility, w.cpu.dr(7)]).toEqual([Interruptibility.nmi, 0x2400n]);
     deliverEvent(w.cpu, event(1, 'hardware'));
     expect(w.cpu.dr(7)).toBe(0x400n);
+  });
+  it('ends HLT', () => {
+    const w = world('long');
+    w.setIdt(0x40, { selector: S.code64, offset: HANDLER, type: 14 });
+    w.cpu.activity = Activity.hlt;
+    deliverEvent(w.cpu, event(0x40));
+    expect(w.cpu.activity).toBe(Activity.active);
+  });
+  it('a frame that crosses into an absent page is not begun', () => {
+    const w = world('long');
+    w.setIdt(0x40, { selector: S.code64, offset: HANDLER, type: 14 });
+    w.setIdt(14, { selector: S.code64, offset: FAULT_HANDLER + 14 * 16, type: 14, extra: 1 });
+    w.tables!.map(0x80_0000n, 0, P | W | U, 1);
+    w.write(0, 8, 0x1111n);
+    w.cpu.rsp = 0x80_0010n;
+    deliverEvent(w.cpu, event(0x40));
+    expect([reached(w), w.read(0, 8), w.read(8, 8)]).toEqual(['#PF(2)', 0x1111n, 0n]);
   });
   it('reports delivered events to the probe, not failed ones', () => {
     const w = world('long');

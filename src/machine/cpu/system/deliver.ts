@@ -53,6 +53,8 @@ function deliverChain(cpu: Cpu, first: GuestEvent): boolean {
 
 function afterDelivery(cpu: Cpu, event: GuestEvent): void {
   cpu.interruptibility &= ~(Interruptibility.sti | Interruptibility.movSs);
+  // An event ends HLT, also one injected by a VM entry into that state: SDM Vol. 3, 27.7.2.
+  cpu.activity = Activity.active;
   // Entering the debug handler lets it use the debug registers: SDM Vol. 3, 17.2.4 (GD).
   if (event.vector === Vector.DB && (event.type === 'hardware' || event.type === 'privileged-software')) cpu.setDr(7, cpu.dr(7) & ~0x2000n);
   cpu.machine.probe?.interrupt?.(cpu, event);

@@ -74,6 +74,14 @@ export class Stack {
 
   /** Performs the pushes. */
   write(): void {
+    // A single push is precise by itself.
+    if (this.#slots.length > 1) this.#probe();
+    for (const { linear, size, value } of this.#slots) writeLinear(this.#cpu, linear, size, value, this.#supervisor);
+    this.#slots.length = 0;
+  }
+
+  /** Translates every page that the pushes write, so that none of them happens when one would fault. */
+  #probe(): void {
     const pages = new Set<bigint>();
     for (const { linear, size } of this.#slots) {
       for (const at of [linear, mask(linear + BigInt(size - 1), 64)]) {
@@ -82,8 +90,6 @@ export class Stack {
         translate(this.#cpu, at, { write: true, execute: false, user: this.#cpu.cpl === 3 && !this.#supervisor });
       }
     }
-    for (const { linear, size, value } of this.#slots) writeLinear(this.#cpu, linear, size, value, this.#supervisor);
-    this.#slots.length = 0;
   }
 
   /** Performs the pushes and sets SP, ESP or RSP. */
