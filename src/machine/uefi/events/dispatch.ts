@@ -64,6 +64,7 @@ export function finishWithDispatch(call: Call, value: bigint, tpl = call.fw.stat
 /** The timer interrupt's stub calls this trap: timers expire, their notifications run, the interrupted code goes on. */
 export function tick(call: Call): Result {
   const { fw, cpu } = call;
+  void call.returnTo; // read before anything changes
   probeCall(fw, cpu, call.stack);
   const now = fw.machine.clock.now();
   expireTimers(fw.state, now);
