@@ -81,7 +81,7 @@ export class Rig {
     }
     if (cpu.rip === before) cpu.rip = cpu.nextRip;
     if (!inGuest && cpu.guest) return 'ok';
-    if (!inGuest && (i.name === 'vmlaunch' || i.name === 'vmresume') && cpu.rip === this.vmcs.big(F.hostRip)) return this.#exit();
+    if (!inGuest && (i.name === 'vmlaunch' || i.name === 'vmresume') && cpu.rip === currentVmcs(cpu)?.big(F.hostRip)) return this.#exit();
     if (!vmx) return 'ok';
     if (cpu.rflags & Flag.CF) return 'VMfailInvalid';
     return cpu.rflags & Flag.ZF ? `VMfail ${this.vmcs.num(F.instructionError)}` : 'ok';
