@@ -21,6 +21,6 @@ export interface Probe {
   firmwareReturn?(cpu: Cpu, service: string, status: bigint): void;
   /** The firmware loaded an image: where its first byte lies and where the image came from. */
   imageLoaded?(image: { readonly name: string; readonly base: PhysAddr; readonly size: number; readonly path: string | undefined }): void;
-  /** A page is about to have its first instruction executed (or its first after being written). */
-  codePage?(page: PhysAddr): void;
+  /** The physical page that holds `linear` is about to have its first instruction executed (or its first after being written). */
+  codePage?(cpu: Cpu, page: PhysAddr, linear: LinearAddr): void;
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createMonitor, monitorDocs } from '../../src/gdbstub/monitor/index.ts';
 import { parseAddress } from '../../src/gdbstub/monitor/address.ts';
 import { parseFormat } from '../../src/gdbstub/monitor/dump.ts';
-import { nearest } from '../../src/gdbstub/monitor/suggest.ts';
+import { nearest } from '../../src/text/suggest.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { loadControlRegisters } from '../../src/machine/cpu/control-registers.ts';
 import { LOOP, START } from './harness.ts';

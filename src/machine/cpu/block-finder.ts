@@ -65,7 +65,7 @@ export class BlockFinder {
     const page = Math.floor(physical / PAGE_SIZE);
     const offset = physical % PAGE_SIZE;
     if (mode !== 64 && this.#limitInPage(cpu, linear) || !this.#services.memory.isRam(physical)) return this.#exactAt(cpu, linear, physical, 1, mode); // prettier-ignore
-    const codePage = this.pages.get(page, mode) ?? this.#open(page, mode);
+    const codePage = this.pages.get(page, mode) ?? this.#open(cpu, page, mode, linear);
     insertCode(cpu, linear, codePage.table);
     const known = this.#m.u32[(codePage.table >> 2) + offset]!;
     if (known !== 0) return known;
@@ -77,7 +77,11 @@ export class BlockFinder {
   /** A block of at most `limit` instructions that leaves when they are done; `instructions` says how many it has. */
   exact(cpu: Cpu, linear: bigint, limit: number): number {
     const mode = modeOf(cpu);
-    return this.#exactAt(cpu, linear, this.#fetchable(cpu, linear, mode), limit, mode);
+    const physical = this.#fetchable(cpu, linear, mode);
+    const page = Math.floor(physical / PAGE_SIZE);
+    // Observers hear of the page also when it is only stepped through.
+    if (this.#services.probe?.codePage && this.#services.memory.isRam(physical) && !this.pages.get(page, mode)) this.#open(cpu, page, mode, linear);
+    return this.#exactAt(cpu, linear, physical, limit, mode);
   }
 
   /** Physical address of code that is being executed. */
@@ -108,14 +112,14 @@ export class BlockFinder {
     return left < BigInt(PAGE_SIZE) - (linear & 0xfffn) - 1n;
   }
 
-  #open(page: number, mode: 16 | 32 | 64): CodePage {
+  #open(cpu: Cpu, page: number, mode: 16 | 32 | 64, linear: bigint): CodePage {
     const { memory, probe, cpus } = this.#services;
     const codePage = this.pages.create(page, mode);
     if ((memory.pageMarks[page]! & PageMark.code) === 0) {
       memory.pageMarks[page]! |= PageMark.code;
-      for (const cpu of cpus) dropPage(cpu, page);
+      for (const c of cpus) dropPage(c, page);
     }
-    probe?.codePage?.(page * PAGE_SIZE);
+    probe?.codePage?.(cpu, page * PAGE_SIZE, linear);
     return codePage;
   }
 

@@ -23,6 +23,7 @@ export function boundary(cpu: Cpu): boolean {
   if (pending & P.init && cpu.vmxMode === VmxMode.off) {
     cpu.clear(P.init | P.sipi | P.nmi);
     resetCpu(cpu, 'init');
+    cpu.irq.init?.();
     return true;
   }
   if (pending & P.sipi && cpu.vmxMode !== VmxMode.nonRoot) {

@@ -6,6 +6,8 @@ import type { PhysAddr } from '../memory/address.ts';
 import { BlockFinder, linearRip, ripOf } from './block-finder.ts';
 import { afterSingleStep, boundary, instructionBreakpoint, isRunnable, needsSingleStep, shadowOf } from './boundary.ts';
 import type { Cpu } from './cpu.ts';
+import { Flag } from './cpu.ts';
+import { selectTlb } from './mmu/tlb.ts';
 import { ABANDONED, GuestFault } from './fault.ts';
 import type { GuestEvent } from './fault.ts';
 import type { HelperTable } from './helper.ts';
@@ -191,6 +193,7 @@ export class Runner {
     try {
       cpu.setU64(L.SLOT_CODE_PAGE, linear & ~0xfffn);
       record = this.finder.exact(cpu, linear, n);
+      if (this.stop) return; // an observer recognised what is about to run
     } catch (e) {
       this.#deliver(cpu, e);
       return;
@@ -348,6 +351,7 @@ export class Runner {
     cpu.nextRip = rip + BigInt(insn?.length ?? 0);
     if (!cpu.code64) cpu.nextRip &= 0xffff_ffffn;
     cpu.ripWritten = false;
+    const alignment = cpu.sysflags & Flag.AC;
     try {
       if (insn === undefined) this.#client.firmwareTrap(cpu, this.#physical(cpu, linear));
       else this.#execute(cpu, insn);
@@ -365,6 +369,7 @@ export class Runner {
     }
     if (!cpu.ripWritten && insn && !unfinished(cpu, insn)) cpu.rip = cpu.nextRip;
     else if (this.#services.probe?.branch && insn && cpu.ripWritten) this.#services.probe.branch(cpu, 'jump', linear, linearRip(cpu));
+    if ((cpu.sysflags & Flag.AC) !== alignment) selectTlb(cpu); // alignment checks have a TLB half of their own
     cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
     if (this.leave || needsSingleStep(cpu) !== 0 || cpu.activity !== 0 || cpu.pending !== 0) {
       this.#leaveAt(cpu, record, left);

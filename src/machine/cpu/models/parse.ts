@@ -1,4 +1,5 @@
 /** `--cpu MODEL,-feature,+feature`: a model with features taken away or added. */
+import { nearest } from '../../../text/suggest.ts';
 import { vmxFeatures } from '../../vmx/features.ts';
 import { cpuidBits } from './cpuid-bits.ts';
 import { cpuModel, cpuModels } from './index.ts';
@@ -7,25 +8,10 @@ import type { CpuModel } from './model.ts';
 /** A mistake in the text, to be shown to the person as it is. */
 export class CpuModelError extends Error {}
 
-/** Restricted Damerau-Levenshtein distance: insertions, deletions, replacements and swaps of neighbours. */
-function distance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, n) => n)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      let d = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) d = Math.min(d, rows[i - 2]![j - 2]! + 1);
-      row.push(d);
-    }
-    rows.push(row);
-  }
-  return rows[a.length]![b.length]!;
-}
-
 /** "; did you mean X?", when something is near enough. */
 function suggestion(name: string, names: readonly string[]): string {
-  const best = names.map((n) => [distance(name, n), n] as const).sort((a, b) => a[0] - b[0])[0];
-  return best && best[0] <= Math.max(2, Math.floor(name.length / 3)) ? `; did you mean ${best[1]}?` : '';
+  const best = nearest(name, names);
+  return best === undefined ? '' : `; did you mean ${best}?`;
 }
 
 const cpuFeatures = new Map(cpuidBits.map((row) => [row.feature, row]));

@@ -86,7 +86,8 @@ export class BlockBuilder {
         this.#fallThrough(offset, count, request);
         break;
       }
-      const failure = request.trapAt(offset) ? undefined : d.decode(bytes, at, end, mode);
+      const trap = request.trapAt(offset);
+      const failure = trap ? undefined : d.decode(bytes, at, end, mode);
       if (failure === 'truncated') {
         if (total === 0) {
           if (page) this.#u32[(page.table >> 2) + offset] = 0;
@@ -96,7 +97,7 @@ export class BlockBuilder {
         break;
       }
       // String instructions stand alone: their record runs once for every iteration.
-      if (count > 0 && failure === undefined && d.row?.string && !request.trapAt(offset)) {
+      if (count > 0 && failure === undefined && !trap && d.row.string) {
         if (!page) {
           this.#fallThrough(offset, count, request);
           break;
@@ -109,7 +110,7 @@ export class BlockBuilder {
         continue;
       }
       if (page) page.starts[offset >> 3]! |= 1 << (offset & 7);
-      if (request.marked(offset) || (request.traced && failure === undefined && transfers.test(d.row.name))) this.#emit(Special.mark, offset);
+      if (request.marked(offset) || (request.traced && failure === undefined && !trap && transfers.test(d.row.name))) this.#emit(Special.mark, offset);
       count++;
       total++;
       if (failure !== undefined) {
@@ -119,7 +120,7 @@ export class BlockBuilder {
         this.#u8[rec + REC_B] = count;
         break;
       }
-      const flow = request.trapAt(offset) ? this.#trap(offset, count) : this.#instruction(offset, count);
+      const flow = trap ? this.#trap(offset, count) : this.#instruction(offset, count);
       at += d.length;
       offset += d.length;
       if (flow === 'ends') break;

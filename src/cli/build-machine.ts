@@ -1,0 +1,94 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { createLog } from '../machine/log.ts';
+import { Machine, MachineError } from '../machine/machine.ts';
+import { Firmware } from '../machine/uefi/firmware.ts';
+import { ExitStatus, UserError } from './errors.ts';
+import { hostDirectory } from './host-directory.ts';
+import { parseCount, parseCpu, parseSize } from './options.ts';
+import { RunSymbols } from './run-symbols.ts';
+import { loadSymbolFiles } from './symbol-files.ts';
+
+/** The date at power-on is an input; fixed, so that runs repeat. */
+const START_DATE = Date.UTC(2026, 0, 1);
+
+export interface MachineArguments {
+  readonly m: string;
+  readonly smp: string;
+  readonly cpu: string;
+  readonly esp?: string | undefined;
+  readonly image?: string | undefined;
+}
+
+/** The embedded guest's folder, from src/cli as from dist. */
+export function embeddedGuest(): string {
+  const here = import.meta.dirname;
+  const found = [join(here, '../guest/bin'), join(here, '../../guest/bin')].find((d) => existsSync(d));
+  if (found === undefined) throw new UserError('the embedded guest is missing: guest/bin is not beside the program');
+  return found;
+}
+const EMBEDDED_LOADER = 'vmxguest.efi';
+
+export interface Sources {
+  /** Folder that becomes the ESP. */
+  readonly directory: string;
+  /** Image to start, relative to it; undefined: the firmware's boot order. */
+  readonly image: string | undefined;
+}
+
+/** What to boot: an image given, an ESP given, both, or the embedded guest. */
+export function sources({ esp, image }: MachineArguments): Sources {
+  if (esp === undefined && image === undefined) return { directory: embeddedGuest(), image: EMBEDDED_LOADER };
+  if (image === undefined) return { directory: esp!, image: bootLoaderOf(esp!) };
+  const path = resolve(image);
+  if (esp === undefined) {
+    if (!existsSync(path)) throw new UserError(`${image}: there is no such file`);
+    return { directory: dirname(path), image: basename(path) };
+  }
+  const root = resolve(esp);
+  const within = path.startsWith(`${root}/`) ? path.slice(root.length + 1) : image;
+  if (!existsSync(join(root, within))) throw new UserError(`${image}: there is no such file, neither here nor in ${esp}`);
+  return { directory: esp, image: within };
+}
+
+/** A folder with a loader but no boot order (BOOTX64.EFI, startup.nsh): a lone `loadvmm.efi` or other single image is meant. */
+function bootLoaderOf(esp: string): string | undefined {
+  if (!existsSync(esp)) return undefined; // hostDirectory says what is wrong
+  const has = (path: string): boolean => existsSync(join(esp, path));
+  if (has('startup.nsh') || has('EFI/BOOT/BOOTX64.EFI')) return undefined;
+  const images = readdirSync(esp).filter((n) => /\.efi$/i.test(n));
+  return images.find((n) => n.toLowerCase() === 'loadvmm.efi') ?? (images.length === 1 ? images[0] : undefined);
+}
+
+export interface BuiltMachine {
+  readonly machine: Machine;
+  readonly symbols: RunSymbols;
+}
+
+/** Makes the machine and finds the symbols of what it boots. */
+export function buildMachine(args: MachineArguments, write: (bytes: Uint8Array) => void, log: (message: string) => void): BuiltMachine {
+  const { directory, image } = sources(args);
+  const files = hostDirectory(directory);
+  const byte = new Uint8Array(1);
+  const onSerial = (value: number): void => {
+    byte[0] = value;
+    write(byte.slice());
+  };
+  let machine: Machine;
+  try {
+    machine = new Machine({
+      ramSize: parseSize(args.m),
+      cpus: parseCount('smp', args.smp),
+      model: parseCpu(args.cpu),
+      log: createLog(log),
+      startDate: START_DATE,
+      onSerial,
+      onDebugConsole: onSerial,
+      firmware: (services) => new Firmware(services, { directory: files, console: { write }, ...(image === undefined ? {} : { image: { path: image } }) }),
+    });
+  } catch (e) {
+    if (e instanceof MachineError) throw new UserError(e.message, ExitStatus.usage);
+    throw e;
+  }
+  return { machine, symbols: new RunSymbols(machine, loadSymbolFiles(directory, log)) };
+}
