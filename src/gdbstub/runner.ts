@@ -8,7 +8,7 @@ export interface Runnable {
   cpuCount(): number;
   /** Linear address of a CPU's next instruction. */
   pc(cpu: number): bigint;
-  /** Id of a breakpoint at a CPU's next instruction. */
+  /** Id of a breakpoint at a CPU's next instruction, if the CPU is about to execute it (not halted). */
   breakpointAt(cpu: number): number | undefined;
   /** The CPU to show when nothing says which: one that is executing, `preferred` if it is. */
   activeCpu(preferred: number): number;
@@ -51,8 +51,12 @@ export class Runner {
   #asleep = false;
   #working = false;
   #lastCpu = 0;
-  /** The stop before was an image event: breakpoints set since then must be seen even at the very next instruction. */
-  #lookBeforeRunning = false;
+  /**
+   * Where each CPU stood when the client was told of a stop there. `run` goes past a breakpoint under a CPU's feet, as it
+   * must after that breakpoint was reported. A CPU that stands at a breakpoint for another reason (the quantum ended there,
+   * another CPU stopped, the breakpoint was set in answer to an image event) has yet to hit it.
+   */
+  readonly #told = new Map<number, bigint>();
 
   /** @param listener told of every stop that is not a matter of scheduling; it may resume from inside */
   constructor(machine: Runnable, listener: StopListener, idle: IdlePolicy = jumpToNextEvent) {
@@ -75,13 +79,13 @@ export class Runner {
     if (!this.#plan || this.#working) return;
     this.halt();
     this.#lastCpu = this.machine.activeCpu(this.#lastCpu);
+    this.#told.set(this.#lastCpu, this.machine.pc(this.#lastCpu));
     this.#listener({ kind: 'interrupted', cpu: this.#lastCpu });
   }
 
   /** Stops at once and tells nobody. */
   halt(): void {
     this.#plan = undefined;
-    this.#lookBeforeRunning = false;
     this.#cancel();
   }
 
@@ -114,8 +118,10 @@ export class Runner {
         if (reason.kind === 'idle') return this.#rest(reason.until);
         if (reason.kind === 'reset') continue; // the guest reset the machine: it goes on from its reset vector
         this.#plan = undefined;
-        if ('cpu' in reason) this.#lastCpu = reason.cpu;
-        this.#lookBeforeRunning = reason.kind === 'image';
+        if ('cpu' in reason) {
+          this.#lastCpu = reason.cpu;
+          if (reason.kind !== 'image') this.#told.set(reason.cpu, this.machine.pc(reason.cpu));
+        }
         this.#listener(reason);
       }
     } finally {
@@ -133,15 +139,23 @@ export class Runner {
 
   /** Executes a piece of a plan. `quantum` means that there is more to do. */
   #slice(plan: Resume, budget: number): StopReason {
-    if (plan.kind === 'step') return this.machine.step(plan.thread - 1);
-    if (this.#lookBeforeRunning) {
-      this.#lookBeforeRunning = false;
-      const id = this.machine.breakpointAt(this.#lastCpu);
-      if (id !== undefined) return { kind: 'breakpoint', cpu: this.#lastCpu, id };
+    if (plan.kind === 'step') {
+      this.#told.delete(plan.thread - 1);
+      return this.machine.step(plan.thread - 1);
     }
+    const all = plan.kind === 'continue' && plan.threads === 'all';
+    const cpus = all
+      ? [...Array(this.machine.cpuCount()).keys()]
+      : plan.kind === 'range'
+        ? [plan.thread - 1]
+        : (plan.threads as readonly number[]).map((t) => t - 1);
+    for (const cpu of cpus) {
+      const id = this.machine.breakpointAt(cpu);
+      if (id !== undefined && this.#told.get(cpu) !== this.machine.pc(cpu)) return { kind: 'breakpoint', cpu, id };
+    }
+    for (const cpu of cpus) this.#told.delete(cpu);
     if (plan.kind === 'range') return this.#stepInRange(plan.thread - 1, plan.start, plan.end);
-    if (plan.threads === 'all') return this.machine.run(budget);
-    return this.#stepSome(plan.threads.map((t) => t - 1));
+    return all ? this.machine.run(budget) : this.#stepSome(cpus);
   }
 
   /** Steps until the program counter leaves [start, end) or meets a breakpoint (gdb manual: vCont packet, `r`). */

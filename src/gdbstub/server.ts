@@ -28,6 +28,8 @@ interface Client {
   readonly out: Buffer[];
   depth: number;
   leave: boolean;
+  /** Detached or killed, but still connected (extended mode): the machine is not its business any more. */
+  detached: boolean;
   quit: boolean;
 }
 
@@ -75,7 +77,7 @@ export class GdbServer {
         this.#log(`gdb: internal error in packet ${packet}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
       firstStop,
     );
-    const client: Client = { connection, session, out: [], depth: 0, leave: false, quit: false };
+    const client: Client = { connection, session, out: [], depth: 0, leave: false, detached: false, quit: false };
     this.#client = client;
     this.#log(`gdb: ${connection.name} attached, the machine is stopped`);
     connection.onData((bytes) => {
@@ -138,6 +140,7 @@ export class GdbServer {
       case 'interrupt':
         return this.runner.interrupt();
       case 'halt':
+        client.detached = false;
         return this.runner.halt();
       case 'detach':
         this.#release(client, 'detached, the machine runs on');
@@ -166,6 +169,7 @@ export class GdbServer {
   /** An extended-remote client stays connected after a detach or a kill. */
   #release(client: Client, what: string): void {
     this.#log(`gdb: ${client.connection.name} ${what}`);
+    client.detached = true;
     if (client.session.state.extended && !client.quit) return;
     client.leave = true;
     this.#client = undefined;
@@ -175,6 +179,7 @@ export class GdbServer {
   #lost(client: Client): void {
     if (this.#client !== client) return;
     this.#client = undefined;
+    if (client.detached) return this.#log(`gdb: ${client.connection.name} disconnected`);
     this.runner.halt();
     this.#options.target.release();
     this.#lastStop = undefined;

@@ -130,6 +130,38 @@ describe('runner', () => {
     expect(machine.executed).toBe(0);
   });
 
+  test('a breakpoint where the quantum ended, or where another CPU stands, is hit', async () => {
+    const { runner, target, machine, next } = setUp({ cpus: 2 });
+    machine.cpus[1]!.rip = BODY;
+    target.breakpoints.insert('software', BODY, 1);
+    runner.resume({ kind: 'continue', threads: 'all' });
+    expect(await next()).toEqual({ kind: 'breakpoint', cpu: 1, id: 1 });
+    expect(machine.executed).toBe(0);
+    runner.resume({ kind: 'continue', threads: 'all' });
+    expect(await next(), 'the first CPU comes there').toEqual({ kind: 'breakpoint', cpu: 0, id: 1 });
+    expect(machine.cpus[1]!.gpr(0), 'the second one has gone past it').toBe(1n);
+  });
+
+  test('a halted CPU does not hit the breakpoint that it stands at', async () => {
+    const { runner, target, machine, stops } = setUp();
+    machine.cpus[0]!.activity = 1;
+    target.breakpoints.insert('software', START, 1);
+    runner.resume({ kind: 'continue', threads: 'all' });
+    expect(stops).toEqual([]);
+    runner.halt();
+  });
+
+  test('a physical breakpoint', async () => {
+    const { runner, target, next } = setUp();
+    target.physicalMode.set(true);
+    target.breakpoints.insert('software', BODY, 1);
+    target.physicalMode.set(false);
+    runner.resume({ kind: 'continue', threads: 'all' });
+    expect(await next()).toEqual({ kind: 'breakpoint', cpu: 0, id: 1 });
+    target.breakpoints.remove('software', BODY, 1);
+    expect(target.breakpointAt(0)).toBeUndefined();
+  });
+
   test('a listener that resumes from inside does not recurse', async () => {
     const { runner, machine, target, next } = setUp({
       onStop: (reason, r) => reason.kind === 'image' && r.resume({ kind: 'continue', threads: 'all' }),

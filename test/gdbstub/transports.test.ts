@@ -23,6 +23,13 @@ async function harness(options: Parameters<typeof startHarness>[0] = {}): Promis
   return h;
 }
 
+/** Waits for a state that follows from a socket event. */
+async function eventually(test: () => boolean): Promise<void> {
+  const limit = performance.now() + 5000;
+  while (!test() && performance.now() < limit) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(test()).toBe(true);
+}
+
 /** A raw client: what it was sent, and the end of the connection. */
 function dial(h: Harness): { socket: Socket; received: () => string; until: (text: string) => Promise<string>; closed: Promise<void> } {
   const socket = connect(Number(h.listener.address.split(':').pop()), '127.0.0.1');
@@ -108,9 +115,8 @@ describe('TCP', () => {
     await first.until('T05');
     expect(h.machine.breakpointCount).toBe(1);
     first.socket.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await eventually(() => !h.server.attached);
     expect(h.machine.breakpointCount).toBe(0);
-    expect(h.server.attached).toBe(false);
     const second = dial(h);
     second.socket.write(frame('?'));
     await second.until('T05');
@@ -123,7 +129,7 @@ describe('TCP', () => {
     await first.until('+');
     await new Promise((resolve) => setTimeout(resolve, 20));
     first.socket.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await eventually(() => !h.server.attached);
     expect(h.server.runner.running).toBe(false);
   });
 
@@ -138,6 +144,17 @@ describe('TCP', () => {
     second.socket.write(frame('?'));
     await second.until('T05');
     expect(h.server.runner.running).toBe(false);
+  });
+
+  test('an extended-remote client that detached and leaves does not stop the machine', async () => {
+    const h = await harness();
+    const first = dial(h);
+    first.socket.write(Buffer.concat([frame('!'), frame('D;1')]));
+    await first.until('$OK#9a+$OK');
+    expect(h.server.runner.running).toBe(true);
+    first.socket.destroy();
+    await eventually(() => !h.server.attached);
+    expect(h.server.runner.running).toBe(true);
   });
 
   test('kill resets the machine and leaves it stopped', async () => {
@@ -167,7 +184,7 @@ describe('TCP', () => {
     first.socket.end(Buffer.alloc(300_000, 0xff));
     await new Promise((resolve) => setTimeout(resolve, 100));
     first.socket.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await eventually(() => !h.server.attached);
     const second = dial(h);
     second.socket.write(frame('qC'));
     await second.until('QC1');

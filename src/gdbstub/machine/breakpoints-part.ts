@@ -21,6 +21,7 @@ export class MachineBreakpoints implements BreakpointsPart {
   readonly #byId = new Map<number, Inserted>();
   /** Code breakpoints by linear address, for the runner. */
   readonly #code = new Map<bigint, Inserted>();
+  readonly #physical = new Map<number, Inserted>();
 
   constructor(machine: Debuggable, physicalMode: () => boolean) {
     this.#machine = machine;
@@ -40,7 +41,7 @@ export class MachineBreakpoints implements BreakpointsPart {
     const inserted = { id, type, address, length, physical };
     this.#byKey.set(key, inserted);
     this.#byId.set(id, inserted);
-    if (!watch && !physical) this.#code.set(address, inserted);
+    if (!watch) this.#index(inserted);
     return true;
   }
 
@@ -68,6 +69,11 @@ export class MachineBreakpoints implements BreakpointsPart {
     return this.#code.get(linear);
   }
 
+  atPhysical(address: () => number | undefined): Inserted | undefined {
+    if (this.#physical.size === 0) return undefined;
+    return this.#physical.get(address() ?? -1);
+  }
+
   #key(type: BreakpointType, address: bigint, length: number, physical: boolean): string {
     // The kind of a code breakpoint is its length, which means nothing here.
     const code = type === 'software' || type === 'hardware';
@@ -79,10 +85,15 @@ export class MachineBreakpoints implements BreakpointsPart {
     this.#byId.delete(found.id);
     if (found.type === 'software' || found.type === 'hardware') this.#machine.removeBreakpoint(found.id);
     else this.#machine.removeWatchpoint(found.id);
-    if (this.#code.get(found.address) !== found) return;
+    // A software and a hardware breakpoint may share an address: index again what is left.
     this.#code.delete(found.address);
-    for (const other of this.#byKey.values())
-      if (other.address === found.address && !other.physical && isCode(other)) this.#code.set(other.address, other);
+    this.#physical.delete(Number(found.address));
+    for (const other of this.#byKey.values()) if (other.address === found.address && isCode(other)) this.#index(other);
+  }
+
+  #index(b: Inserted): void {
+    if (b.physical) this.#physical.set(Number(b.address), b);
+    else this.#code.set(b.address, b);
   }
 }
 

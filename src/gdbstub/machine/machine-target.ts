@@ -1,4 +1,5 @@
 import { Activity, type Cpu } from '../../machine/cpu/cpu.ts';
+import { peekTranslate } from '../../machine/cpu/mmu/walk.ts';
 import { failureText, lastFailure } from '../../machine/vmx/failure.ts';
 import type { StopReason } from '../../machine/stop.ts';
 import type { Runnable } from '../runner.ts';
@@ -100,7 +101,10 @@ export class MachineTarget implements Target, Runnable {
   }
 
   breakpointAt(cpu: number): number | undefined {
-    return this.breakpoints.at(this.pc(cpu))?.id;
+    const c = this.machine.cpus[cpu]!;
+    if (c.activity !== Activity.active) return undefined;
+    const pc = linearPc(c);
+    return (this.breakpoints.at(pc) ?? this.breakpoints.atPhysical(() => peekTranslate(c, pc)))?.id;
   }
 
   activeCpu(preferred: number): number {
