@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { ABANDONED } from '../../src/machine/cpu/fault.ts';
+import { ABANDONED, type GuestEvent } from '../../src/machine/cpu/fault.ts';
 import { CR0, CR4, Flag } from '../../src/machine/cpu/cpu.ts';
 import { loadControlRegisters } from '../../src/machine/cpu/control-registers.ts';
 import { P, PageTables, U, W } from '../support/page-tables.ts';
 import type { GuestHooks } from '../../src/machine/cpu/hooks.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { deliverEvent } from '../../src/machine/cpu/system/deliver.ts';
-import { CODE, descriptor, gate, GDT, le, S, STACK, TSS_A, TSS_B, World } from './world.ts';
+import { CODE, descriptor, faultName, gate, GDT, le, S, STACK, TSS_A, TSS_B, World } from './world.ts';
 
 const EIP = 0xd000;
 const ESP = 0x1_a000;
@@ -197,8 +197,22 @@ describe('faults after the switch belong to the new task', () => {
   ];
   it.each(rows)('%s', (_, change, expected) => {
     const w = world(change);
-    expect(w.run(jmp(S.tssB), true)).toBe(expected);
-    expect([w.cpu.segments[L.TR]!.selector, w.cpu.rip, w.cpu.nextRip]).toEqual([S.tssB, BigInt(change.eip ?? EIP), BigInt(change.eip ?? EIP)]);
+    const seen: unknown[] = [];
+    w.cpu.guest = {
+      taskSwitch: () => {},
+      event: (_cpu: unknown, e: GuestEvent) => (seen.push([faultName(e), w.cpu.segments[L.TR]!.selector, w.cpu.rip]), true),
+    } as unknown as GuestHooks;
+    expect(w.run(jmp(S.tssB))).toBe('abandoned');
+    expect(seen).toEqual([[expected, S.tssB, BigInt(change.eip ?? EIP)]]);
+  });
+  it('the handler runs on the new task with its ring-0 stack', () => {
+    const w = world({ cs: S.code3, ss: S.data3, es: S.data3, gs: 0, ds: S.absentData3 });
+    w.write(TSS_B + 4, 4, 0x1_c000n);
+    w.write(TSS_B + 8, 2, BigInt(S.data0));
+    w.setIdt(11, { selector: S.code0, offset: 0xb000, type: 14 });
+    expect(w.run(jmp(S.tssB))).toBe('abandoned');
+    expect([w.place(), w.stack(3, 4)]).toEqual(['8:b000 cpl 0', `d8 ${EIP.toString(16)} 1b`]);
+    expect(w.cpu.rsp).toBe(0x1_c000n - 24n);
   });
   it('during delivery they carry EXT', () => {
     const w = world({ ds: S.absentData });

@@ -232,9 +232,9 @@ export class World {
 
   /**
    * Executes one instruction as the core does: 'ok', or the fault as the SDM writes it ('#GP(8)'), or 'abandoned'. A fault must leave the CPU as it
-   * was, which is checked unless the fault belongs to a task that was already switched to.
+   * was, which is checked.
    */
-  run(text: string, afterSwitch = false): string {
+  run(text: string): string {
     const { cpu } = this;
     const insn = this.decode(text);
     cpu.nextRip = cpu.rip + BigInt(insn.length);
@@ -249,7 +249,7 @@ export class World {
     } catch (e) {
       if (e === ABANDONED) return 'abandoned';
       if (!(e instanceof GuestFault)) throw e;
-      if (!afterSwitch && this.#image() !== before) throw new Error(`${text}: the fault changed the CPU`, { cause: e });
+      if (this.#image() !== before) throw new Error(`${text}: the fault changed the CPU`, { cause: e });
       return faultName(e);
     }
   }

@@ -105,7 +105,8 @@ function enterInner(cpu: Cpu, event: GuestEvent, gate: Gate, code: Descriptor, f
 /** SDM Vol. 3, 6.12.2. */
 function deliverToTask(cpu: Cpu, event: GuestEvent, gate: Gate, flags: number, returnRip: bigint): void {
   const ext = externalBit(event);
-  throughTaskGate(cpu, gate.selector, 'gate', returnRip, flags, ext);
+  const fault = throughTaskGate(cpu, gate.selector, 'gate', returnRip, flags, ext);
+  if (fault) throw fault;
   if (event.errorCode === undefined) return;
   const stack = currentStack(cpu, { errorCode: ext });
   stack.push(BigInt(event.errorCode), taskSlotSize(cpu));

@@ -21,6 +21,7 @@ import {
 } from './descriptors.ts';
 import { checkDirectCode, checkTarget, enterCode, enterRealCode } from './code-segment.ts';
 import { throughCallGate } from './call-gate.ts';
+import { endTaskSwitch } from './raise.ts';
 import { currentStack } from './stack.ts';
 import { switchTask, throughTaskGate } from './task-switch.ts';
 import { farReturn } from './far-return.ts';
@@ -68,11 +69,11 @@ function toSystem(cpu: Cpu, kind: FarKind, selector: number, descriptor: Descrip
     throughCallGate(cpu, kind, descriptor);
   } else if (type === SystemType.taskGate) {
     if (!isPresent(descriptor)) throw np(error);
-    throughTaskGate(cpu, descriptor.low >>> 16, kind, cpu.nextRip, cpu.rflags);
+    endTaskSwitch(cpu, throughTaskGate(cpu, descriptor.low >>> 16, kind, cpu.nextRip, cpu.rflags));
   } else {
     if ((selector & 4) !== 0) throw gp(error);
     if (!isPresent(descriptor)) throw np(error);
-    switchTask(cpu, descriptor, kind, cpu.nextRip, cpu.rflags);
+    endTaskSwitch(cpu, switchTask(cpu, descriptor, kind, cpu.nextRip, cpu.rflags));
   }
 }
 

@@ -6,6 +6,7 @@ import { codeAddress, checkReturnCode, checkTarget, enterCode, enterRealCode } f
 import { fetchDescriptor, isNull, markAccessed, rpl } from './descriptors.ts';
 import { checkOuterStack, commitOuterStack } from './far-return.ts';
 import { bytesOf, setRip } from './operands.ts';
+import { endTaskSwitch } from './raise.ts';
 import { COMMON_FLAGS, iopl, loadFlags } from './rflags.ts';
 import { dropInnerSegments, setCodeSegment, V86_DATA } from './segments.ts';
 import { currentStack, type Stack } from './stack.ts';
@@ -24,7 +25,7 @@ function iret(cpu: Cpu, opsize: number): void {
   }
   if ((cpu.sysflags & Flag.NT) !== 0) {
     if (cpu.longMode) throw gp();
-    return returnToTask(cpu);
+    return endTaskSwitch(cpu, returnToTask(cpu));
   }
   const size = bytesOf(opsize) as SlotSize;
   const stack = currentStack(cpu);

@@ -1,17 +1,11 @@
 import { Activity, Flag, type Cpu } from '../cpu.ts';
 import type { HelperTable } from '../helper.ts';
-import { ABANDONED, GuestFault, gp, ud, Vector, type GuestEvent } from '../fault.ts';
+import { GuestFault, gp, ud, Vector } from '../fault.ts';
 import type { Insn } from '../isa/insn.ts';
 import { readLinear } from '../mmu/access.ts';
-import { deliver } from './deliver.ts';
 import { advance, bytesOf, operandAddress } from './operands.ts';
+import { raise } from './raise.ts';
 import { iopl } from './rflags.ts';
-
-/** Delivers an event that an instruction asks for. INT3, INTO and INT1 are filtered by the exception bitmap, INT n is not: SDM Vol. 3, 25.2. */
-function raise(cpu: Cpu, event: GuestEvent): void {
-  if (event.type !== 'software' && cpu.guest?.event(cpu, event)) throw ABANDONED;
-  if (!deliver(cpu, event)) throw ABANDONED;
-}
 
 /** In v8086 mode INT n needs IOPL 3 (without CR4.VME); INT3 and INTO do not: SDM Vol. 3, 20.3.3. */
 function intN(cpu: Cpu, insn: Insn): void {

@@ -1,5 +1,5 @@
 import { CR0, Flag, type Cpu } from '../cpu.ts';
-import { gp, np, ss, ts } from '../fault.ts';
+import { GuestFault, gp, np, ss, ts } from '../fault.ts';
 import * as L from '../layout.ts';
 import { writeCr3 } from '../control-registers.ts';
 import { readLinear, writeLinear } from '../mmu/access.ts';
@@ -66,17 +66,24 @@ interface TaskImage {
 }
 
 /** A task gate, in a descriptor table or the IDT: SDM Vol. 3, 7.2.5. */
-export function throughTaskGate(cpu: Cpu, selector: number, source: TaskSource, savedRip: bigint, savedFlags: number, ext = 0): void {
+export function throughTaskGate(
+  cpu: Cpu,
+  selector: number,
+  source: TaskSource,
+  savedRip: bigint,
+  savedFlags: number,
+  ext = 0,
+): GuestFault | undefined {
   const error = errorSelector(selector) | ext;
   if ((selector & 4) !== 0) throw gp(error);
   const tss = fetchDescriptor(cpu, selector, gp, ext);
   if (!isSystem(tss) || (typeOf(tss) !== SystemType.tss && typeOf(tss) !== SystemType.tss16)) throw gp(error);
   if (!isPresent(tss)) throw np(error);
-  switchTask(cpu, tss, source, savedRip, savedFlags, ext);
+  return switchTask(cpu, tss, source, savedRip, savedFlags, ext);
 }
 
 /** IRET with NT set: SDM Vol. 2, IRET, "TASK-RETURN". */
-export function returnToTask(cpu: Cpu): void {
+export function returnToTask(cpu: Cpu): GuestFault | undefined {
   const tr = cpu.segments[L.TR]!;
   const selector = Number(readLinear(cpu, mask(tr.base, 32), 2, true));
   const error = errorSelector(selector);
@@ -84,14 +91,14 @@ export function returnToTask(cpu: Cpu): void {
   const tss = fetchDescriptor(cpu, selector, ts);
   if (!isSystem(tss) || (typeOf(tss) !== SystemType.tssBusy && typeOf(tss) !== SystemType.tss16Busy)) throw ts(error);
   if (!isPresent(tss)) throw np(error);
-  switchTask(cpu, tss, 'iret', cpu.nextRip, cpu.rflags);
+  return switchTask(cpu, tss, 'iret', cpu.nextRip, cpu.rflags);
 }
 
 /**
  * Switches to the task of a TSS descriptor that was checked for type, privilege and presence: SDM Vol. 3, 7.3. Faults of the old task's
- * context are thrown before anything changes; those of the new task's (table 7-1, from the LDT selector on) afterwards, with RIP in the new task.
+ * context are thrown before anything changes; one of the new task's (table 7-1, from the LDT selector on) is returned, with RIP in the new task.
  */
-export function switchTask(cpu: Cpu, tss: Descriptor, source: TaskSource, savedRip: bigint, savedFlags: number, ext = 0): void {
+export function switchTask(cpu: Cpu, tss: Descriptor, source: TaskSource, savedRip: bigint, savedFlags: number, ext = 0): GuestFault | undefined {
   cpu.guest?.taskSwitch(cpu, tss.selector, source);
   const format = formatOf(typeOf(tss));
   if (tss.limit < format.minimumLimit) throw ts(errorSelector(tss.selector) | ext);
@@ -115,7 +122,14 @@ export function switchTask(cpu: Cpu, tss: Descriptor, source: TaskSource, savedR
   cpu.cr0 |= BigInt(CR0.TS);
   // Local breakpoints belong to the task that set them: SDM Vol. 3, 17.2.4.
   cpu.setDr(7, cpu.dr(7) & ~0x155n);
-  enterTask(cpu, image, format, nested, ext);
+  loadTask(cpu, image, format, nested);
+  try {
+    qualifyTask(cpu, image, format, ext);
+    return undefined;
+  } catch (fault) {
+    if (fault instanceof GuestFault) return fault;
+    throw fault;
+  }
 }
 
 function readImage(cpu: Cpu, tss: Descriptor, format: TssFormat): TaskImage {
@@ -146,33 +160,38 @@ function saveImage(cpu: Cpu, base: bigint, format: TssFormat, rip: bigint, flags
   format.segmentRegisters.forEach((s, n) => put(format.segments + n * format.size, 2, BigInt(cpu.segments[s]!.selector)));
 }
 
-/** Loads the new task's state and qualifies its segments: SDM Vol. 3, 7.3, steps 11-13, and table 7-1. */
-function enterTask(cpu: Cpu, image: TaskImage, format: TssFormat, nested: boolean, ext: number): void {
+const selectorIn = (image: TaskImage, segment: number): number => image.segments.get(segment) ?? 0;
+
+/** Loads the new task's registers and selectors: SDM Vol. 3, 7.3. The segments stay unusable until they are qualified. */
+function loadTask(cpu: Cpu, image: TaskImage, format: TssFormat, nested: boolean): void {
   cpu.rflags = image.eflags | (nested ? Flag.NT : 0);
   setRip(cpu, BigInt(image.eip));
   image.registers.forEach((value, n) => (format === FORMAT_32 ? cpu.setGpr32(n, value) : cpu.setGpr32(n, 0xffff_0000 | value)));
-  // The selectors are in place even when qualifying them fails; what was not reached stays unusable.
-  const selector = (s: number): number => image.segments.get(s) ?? 0;
-  for (const s of SIX) if (s !== L.CS) setNull(cpu, s, selector(s));
+  for (const s of SIX) if (s !== L.CS) setNull(cpu, s, selectorIn(image, s));
   setNull(cpu, L.LDTR, image.ldt);
-  const vm = cpu.v8086;
-  const cpl = vm ? 3 : rpl(selector(L.CS));
-  setCodeSegment(cpu, selector(L.CS), 0n, 0, UNUSABLE | (cpl << 5), cpl);
+  const cs = selectorIn(image, L.CS);
+  const cpl = cpu.v8086 ? 3 : rpl(cs);
+  setCodeSegment(cpu, cs, 0n, 0, UNUSABLE | (cpl << 5), cpl);
   selectTlb(cpu);
   if (image.trap) {
     cpu.setU64(L.PENDING_DEBUG, cpu.u64(L.PENDING_DEBUG) | 0x8000n);
     cpu.raise(L.Pending.debug);
   }
+}
+
+/** Loads CR3 and the descriptors of the selectors: SDM Vol. 3, 7.3 and table 7-1. */
+function qualifyTask(cpu: Cpu, image: TaskImage, format: TssFormat, ext: number): void {
+  const selector = (segment: number): number => selectorIn(image, segment);
   if (format === FORMAT_32 && cpu.pagingOn) writeCr3(cpu, BigInt(image.cr3));
 
   loadTaskLdt(cpu, image.ldt, ext);
-  if (vm) {
+  if (cpu.v8086) {
     for (const s of SIX) if (s !== L.CS) cpu.segments[s]!.load(selector(s), BigInt(selector(s)) << 4n, 0xffff, V86_DATA);
     setCodeSegment(cpu, selector(L.CS), BigInt(selector(L.CS)) << 4n, 0xffff, V86_DATA, 3);
   } else {
     const code = loadTaskCode(cpu, selector(L.CS), ext);
-    loadTaskStack(cpu, selector(L.SS), cpl, ext);
-    for (const s of [L.DS, L.ES, L.FS, L.GS]) loadTaskData(cpu, s, selector(s), cpl, ext);
+    loadTaskStack(cpu, selector(L.SS), cpu.cpl, ext);
+    for (const s of [L.DS, L.ES, L.FS, L.GS]) loadTaskData(cpu, s, selector(s), cpu.cpl, ext);
     checkTarget(cpu, code, cpu.rip, ext);
   }
 }
