@@ -63,6 +63,8 @@ static void start_in_long_mode(void)
 
 BOOT_ROW void initregs(void)
 {
+	u64 debugctl = 0;
+
 	ROW();
 	segment_from_gdt(SEG_LDTR, firmware.ldtr);
 	segment_from_gdt(SEG_TR, firmware.tr);
@@ -84,7 +86,8 @@ BOOT_ROW void initregs(void)
 	vmwrite(GUEST_INTERRUPTIBILITY, 0);
 	vmwrite(GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	vmwrite(GUEST_SMBASE, 0);
-	vmwrite(GUEST_IA32_DEBUGCTL, rdmsr(MSR_IA32_DEBUGCTL));
+	rdmsr_safe(MSR_IA32_DEBUGCTL, &debugctl); /* Bochs 2.7 does not have it */
+	vmwrite(GUEST_IA32_DEBUGCTL, debugctl);
 	vmwrite(GUEST_IA32_SYSENTER_CS, rdmsr(MSR_IA32_SYSENTER_CS));
 	vmwrite(GUEST_IA32_SYSENTER_ESP, rdmsr(MSR_IA32_SYSENTER_ESP));
 	vmwrite(GUEST_IA32_SYSENTER_EIP, rdmsr(MSR_IA32_SYSENTER_EIP));
