@@ -1,6 +1,6 @@
 import type { CpuModel } from '../cpu/models/model.ts';
 import { DEFAULT1, TRUE_CLEARABLE, type ControlWord } from './controls.ts';
-import { hasVmxFeature, vmxFeatures, type VmxFeatureName } from './features.ts';
+import { hasVmxFeature, offeredVmxFeatures, vmxFeatures, type VmxFeatureName } from './features.ts';
 import { REVISION_ID, VMCS_SIZE, highestFieldIndex } from './fields.ts';
 import { cr4Fixed1 } from './fixed-bits.ts';
 
@@ -10,18 +10,28 @@ export interface AllowedSettings {
   readonly may: number;
 }
 
-const offeredFeatures = (model: CpuModel) => vmxFeatures.filter((f) => hasVmxFeature(model, f.name as VmxFeatureName));
+const offeredFeatures = (model: CpuModel) => vmxFeatures.filter((f) => offeredVmxFeatures(model).has(f.name));
 
-function offered(model: CpuModel, word: ControlWord): number {
-  let mask = 0;
-  for (const f of offeredFeatures(model)) if (f.control?.word === word) mask |= f.control.mask;
-  return mask >>> 0;
+const WORDS: readonly ControlWord[] = ['pin', 'primary', 'secondary', 'exit', 'entry'];
+type Settings = Readonly<Record<ControlWord, AllowedSettings>>;
+
+function settingsOf(model: CpuModel, word: ControlWord, exact: boolean): AllowedSettings {
+  let may = DEFAULT1[word];
+  for (const f of offeredFeatures(model)) if (f.control?.word === word) may |= f.control.mask;
+  return { must: (DEFAULT1[word] & ~(exact ? TRUE_CLEARABLE[word] : 0)) >>> 0, may: may >>> 0 };
 }
+
+const allSettings = (model: CpuModel, exact: boolean): Settings =>
+  Object.fromEntries(WORDS.map((word) => [word, settingsOf(model, word, exact)])) as Record<ControlWord, AllowedSettings>;
+
+// VM entry checks every control word against these.
+const cache = new WeakMap<CpuModel, { readonly coarse: Settings; readonly exact: Settings }>();
 
 /** SDM Vol. 3, A.2: the default1 class, or with TRUE capability MSRs the part of it that must stay 1. */
 export function allowedSettings(model: CpuModel, word: ControlWord, exact = hasVmxFeature(model, 'true-controls')): AllowedSettings {
-  const may = (DEFAULT1[word] | offered(model, word)) >>> 0;
-  return { must: (DEFAULT1[word] & ~(exact ? TRUE_CLEARABLE[word] : 0)) >>> 0, may };
+  let settings = cache.get(model);
+  if (!settings) cache.set(model, (settings = { coarse: allSettings(model, false), exact: allSettings(model, true) }));
+  return (exact ? settings.exact : settings.coarse)[word];
 }
 
 /** The four CR3-target values that a VMCS has: SDM Vol. 3, 25.6.7. */

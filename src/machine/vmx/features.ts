@@ -112,10 +112,27 @@ export function vmxFeaturesOf(generation: VmxGeneration): ReadonlySet<string> {
   return new Set(vmxFeatures.filter((f) => generations.indexOf(f.since) <= n).map((f) => f.name));
 }
 
-/** True when the model offers the feature and everything it needs. */
-export function hasVmxFeature(model: CpuModel, name: VmxFeatureName): boolean {
+function offers(model: CpuModel, name: string): boolean {
   const row = byName.get(name)!;
   if (!model.vmx.features.has(name)) return false;
   if (row.cpu !== undefined && !model.features.has(row.cpu)) return false;
-  return row.needs === undefined || hasVmxFeature(model, row.needs as VmxFeatureName);
+  return row.needs === undefined || offers(model, row.needs);
+}
+
+// A model is immutable data, and VM entry asks often.
+const offered = new WeakMap<CpuModel, ReadonlySet<string>>();
+
+/** The names of what a model offers: features whose needs it offers too. */
+export function offeredVmxFeatures(model: CpuModel): ReadonlySet<string> {
+  let names = offered.get(model);
+  if (!names) {
+    names = new Set(vmxFeatures.map((f) => f.name).filter((name) => offers(model, name)));
+    offered.set(model, names);
+  }
+  return names;
+}
+
+/** True when the model offers the feature and everything it needs. */
+export function hasVmxFeature(model: CpuModel, name: VmxFeatureName): boolean {
+  return offeredVmxFeatures(model).has(name);
 }

@@ -22,9 +22,15 @@ const CR4_BY_FEATURE: readonly (readonly [feature: string, bit: bigint])[] = [
   ['pku', 1n << 22n],
 ];
 
+const fixed1 = new WeakMap<CpuModel, bigint>();
+
 export function cr4Fixed1(model: CpuModel): bigint {
-  let v = CR4_BASE;
-  for (const [feature, bit] of CR4_BY_FEATURE) if (model.features.has(feature)) v |= bit;
+  let v = fixed1.get(model);
+  if (v === undefined) {
+    v = CR4_BASE;
+    for (const [feature, bit] of CR4_BY_FEATURE) if (model.features.has(feature)) v |= bit;
+    fixed1.set(model, v);
+  }
   return v;
 }
 
