@@ -201,6 +201,13 @@ describe('timers and the tick', () => {
   });
 });
 
+test('the tick is periodic, 10 ms of a 100 MHz timer, on vector 0x20; ExitBootServices stops it', () => {
+  expect([0x320, 0x380, 0x3e0, 0xf0].map((r) => b.lapic.get(r))).toEqual([0x2_0020, 1_000_000, 0xb, 0x1ff]);
+  const { handle } = b.fw.state.handles[0]!;
+  expect(b.call('ExitBootServices', handle, b.fw.state.map.key)).toBe(OK);
+  expect([0x320, 0x380].map((r) => b.lapic.get(r))).toEqual([0x1_0020, 0]);
+});
+
 describe('WaitForEvent', () => {
   const wait = (events: readonly number[], index: number): void => {
     const list = b.put(8 * events.length);
@@ -305,6 +312,12 @@ describe('Stall', () => {
     expect(b.at).toBe('stall spin');
     b.cpu.sysflags &= ~Flag.IF;
     b.cpu.rsp = BigInt(STACK);
+    b.prepare('Stall', [1_000_000]);
+    b.step();
+    expect(b.at).toBe('stall spin');
+  });
+  test('a guest that has stopped the tick is not halted for ever', () => {
+    b.lapic.set(0x320, 0x1_0020);
     b.prepare('Stall', [1_000_000]);
     b.step();
     expect(b.at).toBe('stall spin');

@@ -185,6 +185,18 @@ test('continuations: a fault when guest code returns changes nothing', () => {
   }
 });
 
+test('the boot manager, entering an image', () => {
+  const b = new Bench({ directory: memoryDirectory({ 'EFI/BOOT/BOOTX64.EFI': buildPe() }) });
+  b.cpu.rip = BigInt(b.fw.slot('BootManager'));
+  const before = picture(b);
+  b.access.count = 0;
+  b.access.failAt = 0;
+  expect(() => b.step()).toThrow();
+  same(picture(b), before, 'state after the fault');
+  b.step();
+  expect(b.fw.state.images.map((i) => i.started)).toEqual([true]);
+});
+
 test('observers see a call that faulted and came again once', () => {
   const b = ready((x) => ['AllocatePool', 4, 30, x.cell()]);
   const seen: string[] = [];

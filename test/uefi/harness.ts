@@ -17,9 +17,11 @@ export const RETURN = 0x1_2340n;
 
 const [RAX, RCX, RDX, RSP, R8, R9] = [0, 1, 2, 4, 8, 9];
 
-/** Fails the nth access with ABANDONED; -1 never. */
+/** Fails the nth access with ABANDONED; -1 never. Writes must have been probed: they come after the state has changed. */
 export class FaultyAccess implements CallerAccess {
   failAt = -1;
+  /** In the present step. */
+  probed: { readonly at: bigint; readonly length: number }[] = [];
   count = 0;
   #step(): void {
     if (this.count++ === this.failAt) throw ABANDONED;
@@ -29,11 +31,13 @@ export class FaultyAccess implements CallerAccess {
     return linearAccess.read(cpu, at, length);
   }
   write(cpu: Cpu, at: bigint, bytes: Uint8Array): void {
-    // What is written was probed before: see the test that counts on it.
+    const end = at + BigInt(bytes.length);
+    if (!this.probed.some((p) => p.at <= at && end <= p.at + BigInt(p.length))) throw new Error(`write to 0x${at.toString(16)} that was not probed`);
     linearAccess.write(cpu, at, bytes);
   }
   probe(cpu: Cpu, at: bigint, length: number): void {
     this.#step();
+    this.probed.push({ at, length });
     linearAccess.probe(cpu, at, length);
   }
 }
@@ -44,10 +48,19 @@ export class Bench {
   readonly access = new FaultyAccess();
   readonly cpu: Cpu;
   output = '';
+  /** A local APIC page that only remembers, by register offset. */
+  readonly lapic = new Map<number, number>();
   #next = SCRATCH;
 
   constructor(options: FirmwareOptions = {}, ramSize = 32 << 20, cpus = 1) {
     this.machine = fakeMachine({ ramSize, cpus });
+    this.machine.memory.mapMmio({
+      name: 'local APIC',
+      base: 0xfee0_0000,
+      length: 0x1000,
+      read: (offset) => this.lapic.get(offset) ?? 0,
+      write: (offset, _size, value) => void this.lapic.set(offset, value),
+    });
     const console = { write: (bytes: Uint8Array) => void (this.output += new TextDecoder().decode(bytes)) };
     this.fw = new Firmware(this.machine, { access: this.access, console, ...options });
     this.cpu = this.machine.cpu;
@@ -96,6 +109,7 @@ export class Bench {
 
   /** Executes the trap at RIP. */
   step(): void {
+    this.access.probed = [];
     this.fw.trap(this.cpu, Number(this.cpu.rip));
   }
 

@@ -104,7 +104,7 @@ describe('commands', () => {
     ['memmap', 'memmap', /Available +0000000000001000 000000000009EFFF 000000000000009E 000000000000000F/],
     ['dh', 'dh', /01: [0-9A-F]{8} {2}SimpleTextOutput/],
     ['echo', 'echo "a  b" c', /\na {2}b c\r\n/],
-    ['cls', 'cls', /\x1b\[2J\x1b\[H/], // eslint-disable-line no-control-regex
+    ['cls', 'cls', /\x1b\[2J\x1b\[H/],
     ['ver', 'ver', /UEFI 2\.10/],
     ['help', 'help', /reset \[-s\]/],
     ['exit', 'exit', /nothing else to boot/],

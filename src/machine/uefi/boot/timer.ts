@@ -22,6 +22,12 @@ export function startTick(fw: FirmwareContext): void {
   write(Register.initialCount, TICK_NS / LAPIC_TICK_NS);
 }
 
+/** False when a guest has masked or stopped the timer: then nothing would end a HLT. */
+export function tickRuns(fw: FirmwareContext): boolean {
+  const { memory } = fw.machine;
+  return (memory.read(LAPIC + Register.timer, 4) & MASKED) === 0 && memory.read(LAPIC + Register.initialCount, 4) !== 0;
+}
+
 export function stopTick(fw: FirmwareContext): void {
   fw.machine.memory.write(LAPIC + Register.timer, 4, MASKED | TIMER_VECTOR);
   fw.machine.memory.write(LAPIC + Register.initialCount, 4, 0);

@@ -71,7 +71,7 @@ export function allocatePages(map: MapState, how: number, type: number, pages: n
   // The limit is the last usable byte: UEFI 2.10, 7.2.1, AllocateMaxAddress.
   const limit = how === AllocateType.maxAddress ? Math.min(Math.floor((address + 1) / PAGE) * PAGE, Number.MAX_SAFE_INTEGER) : FOUR_GIB;
   const base = findFree(map, pages, limit, align);
-  if (base === undefined) throw new Refusal(how === AllocateType.maxAddress ? Status.NOT_FOUND : Status.OUT_OF_RESOURCES);
+  if (base === undefined) throw new Refusal(Status.OUT_OF_RESOURCES);
   setRegion(map, base, pages, type, true);
   return base;
 }

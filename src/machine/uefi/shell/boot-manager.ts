@@ -4,7 +4,7 @@ import { TRANSFERRED, type Result } from '../call/service.ts';
 import { Tpl } from '../constants.ts';
 import { print, printLine } from '../console/output.ts';
 import type { FirmwareContext } from '../context.ts';
-import { setInterrupts } from '../events/context.ts';
+import { probeCall, setInterrupts } from '../events/context.ts';
 import { enterImage } from '../images/start.ts';
 import { revisionText } from '../images/loader.ts';
 import { readWholeFile } from '../files/volume.ts';
@@ -29,7 +29,9 @@ export function bootManager(call: Call): Result {
     cpu.rip = BigInt(fw.stub('halt'));
     return TRANSFERRED;
   }
-  cpu.rsp = BigInt(fw.layout.stack.base + fw.layout.stack.length);
+  const stack = BigInt(fw.layout.stack.base + fw.layout.stack.length);
+  probeCall(fw, cpu, stack);
+  cpu.rsp = stack;
   cpu.rip = BigInt(fw.slot('BootManager'));
   fw.state.tpl = Tpl.application;
   setInterrupts(cpu, true);

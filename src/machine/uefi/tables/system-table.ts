@@ -91,11 +91,13 @@ export function writeConfiguration(fw: FirmwareContext): void {
   reseal(fw, places.system, SystemTable.size);
 }
 
+/** Console handles and protocols, and the boot services table. */
+const BOOT_MEMBERS = [40, 48, 56, 64, 72, 80, 96];
+
 /** After ExitBootServices the boot members of the system table are gone: 7.4.6. */
 export function dropBootMembers(fw: FirmwareContext): void {
   const { system } = tablePlaces(fw);
-  for (let at = 32; at < 88; at += 8) if (at >= 40) fw.memory.setU64(system + at, 0);
-  fw.memory.setU64(system + 96, 0);
+  for (const member of BOOT_MEMBERS) fw.memory.setU64(system + member, 0);
   reseal(fw, system, SystemTable.size);
 }
 

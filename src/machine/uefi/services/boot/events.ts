@@ -8,6 +8,7 @@ import { dispatch, finishWithDispatch } from '../../events/dispatch.ts';
 import { Refusal, Status, invalid } from '../../status.ts';
 import type { EventEntry } from '../../state.ts';
 import { Flag } from '../../../cpu/cpu.ts';
+import { tickRuns } from '../../boot/timer.ts';
 
 /** Event, timer and task priority services: UEFI 2.10, 7.1. */
 
@@ -157,7 +158,7 @@ function stallUntil(call: Call, deadline: bigint): Result {
   const left = Number(deadline) - fw.machine.clock.now();
   if (left <= 0) return Status.SUCCESS;
   cpu.setGpr(Gpr.r10, deadline);
-  if (left > HLT_ABOVE_NS && (cpu.sysflags & Flag.IF) !== 0 && !fw.state.exited) {
+  if (left > HLT_ABOVE_NS && (cpu.sysflags & Flag.IF) !== 0 && tickRuns(fw)) {
     cpu.rip = BigInt(fw.stub('stall halt'));
   } else {
     cpu.setGpr(Gpr.r11, BigInt(Math.max(1, Math.floor(left / SPIN_INSTRUCTIONS))));
