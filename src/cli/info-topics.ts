@@ -1,16 +1,40 @@
+import { F } from '../machine/vmx/fields.ts';
+import { currentVmcs } from '../machine/vmx/vmcs.ts';
 import type { InfoTopics } from '../gdbstub/monitor/command.ts';
 import type { Machine } from '../machine/machine.ts';
-import { describeVmcsOf, describeVmx } from '../machine/vmx/describe.ts';
+import type { Cpu } from '../machine/cpu/cpu.ts';
+import { describeEpt, describeVmcsOf, describeVmx } from '../machine/vmx/describe.ts';
 
 /** What the machine's parts tell to `monitor info`. */
 export function infoTopics(machine: Machine): InfoTopics {
   const { devices } = machine;
   return {
     lapic: (cpu) => devices.lapics[cpu.index]!.describe(),
-    vmcs: (cpu) => describeVmcsOf(cpu),
+    vmcs,
+    ept,
     vmx: (cpu) => describeVmx(cpu),
     efi: () => machine.firmware?.describe() ?? 'no built-in firmware',
     devices: () => devices.all.map((d) => `${d.name}\n${d.describe().replaceAll(/^/gm, '  ')}`).join('\n'),
     ...Object.fromEntries(devices.all.filter((d) => !d.name.startsWith('lapic')).map((d) => [d.name, () => d.describe()])),
   };
+}
+
+const classes = ['control', 'guest', 'host', 'exit'] as const;
+
+/** `info vmcs [control|guest|host|exit] [ADDRESS]` */
+function vmcs(cpu: Cpu, args: readonly string[]): string {
+  const only = classes.find((c) => args.includes(c));
+  const address = args.find((a) => /^0x[0-9a-f]+$|^\d+$/i.test(a));
+  const rest = args.filter((a) => a !== only && a !== address);
+  if (rest.length > 0) return `info vmcs: what is "${rest[0]}"? Usage: info vmcs [${classes.join('|')}] [ADDRESS]`;
+  return describeVmcsOf(cpu, address === undefined ? undefined : Number(address), only);
+}
+
+/** `info ept ADDRESS`: the walk for a guest-physical address under the current VMCS's EPT pointer. */
+function ept(cpu: Cpu, args: readonly string[]): string {
+  const address = Number(args[0]);
+  if (args.length !== 1 || !Number.isFinite(address)) return 'Usage: info ept GUEST-PHYSICAL-ADDRESS';
+  const current = currentVmcs(cpu);
+  if (!current) return `cpu${cpu.index} has no current VMCS`;
+  return describeEpt(cpu, current.read(F.eptPointer), address);
 }

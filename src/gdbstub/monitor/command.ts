@@ -2,8 +2,8 @@ import type { Cpu } from '../../machine/cpu/cpu.ts';
 import type { DebuggedMachine } from '../machine/debugged-machine.ts';
 import type { MonitorResult } from '../target.ts';
 
-/** Parts of the machine that describe themselves, by topic of `info`: `lapic`, `vmcs`, `efi`, `devices`... */
-export type InfoTopics = Readonly<Record<string, (cpu: Cpu) => string>>;
+/** Parts of the machine that describe themselves, by topic of `info`: `lapic`, `vmcs`, `efi`, `devices`... A function of one parameter takes no arguments. */
+export type InfoTopics = Readonly<Record<string, (cpu: Cpu, args: readonly string[]) => string>>;
 
 export interface MonitorContext {
   readonly machine: DebuggedMachine;

@@ -21,9 +21,9 @@ export const infoCommand: MonitorCommand = {
     if (topic === undefined) return text(`info ${names.join('|')}`);
     const own = Object.hasOwn(builtIn, topic) ? builtIn[topic] : undefined;
     const provided = Object.hasOwn(context.topics, topic) ? context.topics[topic] : undefined;
-    if (rest.length > 0) return failure(`info ${topic} takes no argument`);
+    if (rest.length > 0 && (provided?.length ?? 0) < 2) return failure(`info ${topic} takes no argument`);
     if (own) return text(own(context));
-    if (provided) return text(provided(context.cpu));
+    if (provided) return text(provided(context.cpu, rest));
     return failure(`info knows no topic "${topic}"${didYouMean(topic, names)} Topics: ${names.join(' ')}`);
   },
 };

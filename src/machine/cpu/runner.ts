@@ -31,6 +31,8 @@ const FAULT_WATCH = 0xffff_fffe;
 /** Vectors that push an error code: SDM Vol. 3, table 6-1. */
 const withErrorCode = new Set([8, 10, 11, 12, 13, 14, 17, 21]);
 
+const softwareInterrupts = new Set(['int_n', 'int3', 'into', 'int1']);
+
 /** What the machine wants to know of, and may stop the run for. */
 export interface RunnerClient {
   /** A marked instruction is about to execute: a reason stops before it. */
@@ -363,12 +365,14 @@ export class Runner {
         return Exit.fault;
       }
       if (e !== ABANDONED) throw e;
+      this.#eventDelivered = true;
       cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
       this.#leaveAt(cpu, record, left);
       return Exit.stop;
     }
     if (!cpu.ripWritten && insn && !unfinished(cpu, insn)) cpu.rip = cpu.nextRip;
-    else if (this.#services.probe?.branch && insn && cpu.ripWritten) this.#services.probe.branch(cpu, 'jump', linear, linearRip(cpu));
+    // INT n and the like clear TF as they are delivered and are not followed by a trap: SDM Vol. 3, 18.3.1.4.
+    if (insn !== undefined && softwareInterrupts.has(insn.name)) this.#eventDelivered = true;
     if ((cpu.sysflags & Flag.AC) !== alignment) selectTlb(cpu); // alignment checks have a TLB half of their own
     cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
     if (this.leave || needsSingleStep(cpu) !== 0 || cpu.activity !== 0 || cpu.pending !== 0) {
