@@ -23,7 +23,7 @@ import type { RunFunction } from './tiers/interpreter.ts';
 import { instantiateInterpreter } from './tiers/interpreter.ts';
 import { BUDGET_FLOOR, Exit, MAX_BLOCK, REC_A, REC_B, REC_DISP, REC_IMM, REC_WHERE, RecordClass } from './tiers/record.ts';
 import { Special } from './tiers/specials.ts';
-import { reportTransfer } from './transfers.ts';
+import { MARK_BREAKPOINT, reportTransfer, Transfer } from './transfers.ts';
 
 /** FAULT_VECTOR when the access hit a watchpoint: nothing happened yet, the instruction is to be executed alone. */
 const FAULT_WATCH = 0xffff_fffe;
@@ -95,6 +95,12 @@ export class Runner {
   elapsed(): number {
     if (this.#calloutRecord === 0) return this.#done;
     return this.#done + this.#budget - this.#calloutLeft + this.#before(this.#calloutRecord);
+  }
+
+  /** Instructions and event deliveries of the CPU that runs now, exact at the instruction that asks: for probes. */
+  retiredBy(cpu: Cpu): number {
+    const at = (cpu.block + L.RETIRED) >> 2;
+    return this.#m.u32[at]! + this.#m.u32[at + 1]! * 0x1_0000_0000 + this.elapsed() - this.#done;
   }
 
   /** Starts or goes on with a slice of which `done` ticks are over: `elapsed` counts from its beginning. */
@@ -417,12 +423,15 @@ export class Runner {
 
   #mark(cpu: Cpu, record: number, left: number): number {
     const linear = this.#linear(cpu, record);
+    const what = this.#m.u8[record + REC_A]!;
     this.#callout(record, left);
-    if (this.#report(cpu, this.#client.stopAt(cpu, linear))) {
+    if (what >= MARK_BREAKPOINT && this.#report(cpu, this.#client.stopAt(cpu, linear))) {
       this.#leaveAt(cpu, record, left);
       return Exit.mark;
     }
-    if (this.#services.probe?.branch) reportTransfer(cpu, linear, this.#services.probe);
+    const transfer = what & ~MARK_BREAKPOINT;
+    const { probe } = this.#services;
+    if (transfer !== Transfer.none && probe?.branch) reportTransfer(cpu, transfer, linear, this.#m.i32[(record + REC_IMM) >> 2]!, probe);
     return 0;
   }
 

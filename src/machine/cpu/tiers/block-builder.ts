@@ -3,6 +3,7 @@ import type { LinearMemory } from '../../memory/linear-memory.ts';
 import { byteRegisterOffset } from '../cpu.ts';
 import type { Decoder } from '../isa/decoder.ts';
 import * as L from '../layout.ts';
+import { MARK_BREAKPOINT, Transfer, transferOf } from '../transfers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
 import { handlerIndex, isVector, usesGeneral, widthIndex } from './handlers.ts';
 import { MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
@@ -31,9 +32,6 @@ export interface BlockRequest {
 
 /** An instruction takes at most a mark, an address record and its own. */
 const MAX_RECORDS = MAX_BLOCK * 4 + 4;
-
-/** Near transfers that a probe hears of; far ones are helpers, which report for themselves. */
-const transfers = /^(call|call_rm|ret|jmp|jmp_rm)$/;
 
 /** Turns decoded instructions into records. Plain and fast: it runs once for all code that runs once. */
 export class BlockBuilder {
@@ -110,7 +108,9 @@ export class BlockBuilder {
         continue;
       }
       if (page) page.starts[offset >> 3]! |= 1 << (offset & 7);
-      if (request.marked(offset) || (request.traced && failure === undefined && !trap && transfers.test(d.row.name))) this.#emit(Special.mark, offset);
+      const transfer = request.traced && failure === undefined && !trap ? transferOf(d) : Transfer.none;
+      const marked = request.marked(offset);
+      if (marked || transfer !== Transfer.none) this.#mark(offset, transfer, marked);
       count++;
       total++;
       if (failure !== undefined) {
@@ -147,6 +147,15 @@ export class BlockBuilder {
     this.#i32[(rec + REC_IMM) >> 2] = 0;
     this.#at = rec + RECORD_SIZE;
     return rec;
+  }
+
+  /** A mark says which near transfer follows; far ones are helpers, which report for themselves. */
+  #mark(offset: number, transfer: number, breakpoint: boolean): void {
+    const d = this.#decoder;
+    const rec = this.#emit(Special.mark, offset);
+    this.#u8[rec + REC_A] = transfer | (breakpoint ? MARK_BREAKPOINT : 0);
+    if (transfer === Transfer.call || transfer === Transfer.jump) this.#i32[(rec + REC_IMM) >> 2] = offset + d.length + d.immLow;
+    else if (transfer === Transfer.callRegister || transfer === Transfer.jumpRegister) this.#i32[(rec + REC_IMM) >> 2] = d.rm;
   }
 
   #joined(offset: number, record: number): void {
