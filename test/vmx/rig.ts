@@ -9,7 +9,6 @@ import { deliverEvent } from '../../src/machine/cpu/system/deliver.ts';
 import { systemInstructions } from '../../src/machine/cpu/system/index.ts';
 import { allowedSettings } from '../../src/machine/vmx/capabilities.ts';
 import { Entry, Exit, Primary, Secondary } from '../../src/machine/vmx/controls.ts';
-import { hasVmxFeature } from '../../src/machine/vmx/features.ts';
 import { F, guestSegments, REVISION_ID, type VmcsField } from '../../src/machine/vmx/fields.ts';
 import { vmxInstructions } from '../../src/machine/vmx/instructions.ts';
 import { currentVmcs, Vmcs } from '../../src/machine/vmx/vmcs.ts';
@@ -234,4 +233,3 @@ function writeGuestTables({ machine: { memory: ram } }: Rig): void {
 
 export const handlerOf = (vector: number): bigint => BigInt(At.guestHandler + vector * 16);
 export const inRoot = (cpu: Cpu): boolean => cpu.guest === null && cpu.vmxMode === VmxMode.root;
-export { hasVmxFeature };

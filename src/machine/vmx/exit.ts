@@ -10,7 +10,7 @@ import { saveGuestState } from './guest-state.ts';
 import { loadHostState } from './host-state.ts';
 import { infoOf } from './interruption.ts';
 import { loadMsrArea, storeMsrArea } from './msr-area.ts';
-import { ENTRY_FAILURE, ExitReason, exitReasonName } from './reasons.ts';
+import { ENTRY_FAILURE, ExitReason } from './reasons.ts';
 import { countExit, nmiUnblockedBy } from './state.ts';
 import { guestVmcs, type Vmcs } from './vmcs.ts';
 
@@ -120,9 +120,4 @@ export function failEntry(cpu: Cpu, vmcs: Vmcs, reason: number, qualification: b
   cpu.interruptibility &= Interruptibility.nmi;
   enterHost(cpu, vmcs);
   cpu.machine.probe?.vmExit?.(cpu, exitReason, qualification);
-}
-
-/** For `monitor`: an exit in words. */
-export function exitText(reason: number): string {
-  return `${exitReasonName(reason)}${reason >= ENTRY_FAILURE ? ' (VM-entry failure)' : ''}`;
 }
