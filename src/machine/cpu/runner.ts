@@ -348,44 +348,62 @@ export class Runner {
   #helper(cpu: Cpu, record: number, left: number): number {
     const count = this.#m.u8[record + REC_B]!;
     this.#callout(record, left + count);
-    const linear = this.#linear(cpu, record);
-    const rip = ripOf(cpu, linear);
-    cpu.rip = rip;
     const insn = this.#insn(record);
+    this.#setRips(cpu, record, insn?.length ?? 0);
     if (insn !== undefined && this.#report(cpu, this.#client.stopAtInstruction(cpu, insn))) {
       this.#leaveAt(cpu, record, left + count);
       return Exit.mark;
     }
-    cpu.nextRip = rip + BigInt(insn?.length ?? 0);
-    if (!cpu.code64) cpu.nextRip &= 0xffff_ffffn;
     cpu.ripWritten = false;
     const alignment = cpu.sysflags & Flag.AC;
     try {
-      if (insn === undefined) this.#client.firmwareTrap(cpu, this.#physical(cpu, linear));
+      if (insn === undefined) this.#client.firmwareTrap(cpu, this.finder.physicalOfCode(cpu, linearRip(cpu)));
       else this.#execute(cpu, insn);
     } catch (e) {
-      if (e instanceof GuestFault) {
-        cpu.rip = rip;
-        this.#setFault(cpu, e.vector, e.errorCode);
-        this.#leaveAt(cpu, record, left + count);
-        return Exit.fault;
-      }
-      if (e !== ABANDONED) throw e;
-      this.#eventDelivered = true;
-      cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
-      this.#leaveAt(cpu, record, left);
-      return Exit.stop;
+      return this.#helperThrew(cpu, e, record, left, count);
     }
-    if (!cpu.ripWritten && insn && !unfinished(cpu, insn)) cpu.rip = cpu.nextRip;
+    if (!cpu.ripWritten && insn && !unfinished(cpu, insn)) copySlot(cpu, L.NEXT_RIP, L.RIP);
     // INT n and the like clear TF as they are delivered and are not followed by a trap: SDM Vol. 3, 18.3.1.4.
     if (insn !== undefined && softwareInterrupts.has(insn.name)) this.#eventDelivered = true;
     if ((cpu.sysflags & Flag.AC) !== alignment) selectTlb(cpu); // alignment checks have a TLB half of their own
-    cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+    if (cpu.code64) copySlot(cpu, L.RIP, L.SLOW_ADDRESS);
+    else cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
     if (this.leave || needsSingleStep(cpu) !== 0 || cpu.activity !== 0 || cpu.pending !== 0) {
       this.#leaveAt(cpu, record, left);
       return Exit.stop;
     }
     return 0;
+  }
+
+  #helperThrew(cpu: Cpu, e: unknown, record: number, left: number, count: number): number {
+    if (e instanceof GuestFault) {
+      cpu.rip = this.#rip(cpu, record);
+      this.#setFault(cpu, e.vector, e.errorCode);
+      this.#leaveAt(cpu, record, left + count);
+      return Exit.fault;
+    }
+    if (e !== ABANDONED) throw e;
+    this.#eventDelivered = true;
+    cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+    this.#leaveAt(cpu, record, left);
+    return Exit.stop;
+  }
+
+  /** RIP and NEXT_RIP for the instruction at a record. In 64-bit mode by halves, since this is done for every helper. */
+  #setRips(cpu: Cpu, record: number, length: number): void {
+    if (!cpu.code64) {
+      cpu.rip = this.#rip(cpu, record);
+      cpu.nextRip = (cpu.rip + BigInt(length)) & 0xffff_ffffn;
+      return;
+    }
+    const { u32 } = this.#m;
+    const slot = cpu.block >> 2;
+    const low = u32[slot + (L.SLOT_CODE_PAGE >> 2)]! + this.#offset(record); // no carry: the slot is a page's address
+    const high = u32[slot + (L.SLOT_CODE_PAGE >> 2) + 1]!;
+    u32[slot + (L.RIP >> 2)] = low;
+    u32[slot + (L.RIP >> 2) + 1] = high;
+    u32[slot + (L.NEXT_RIP >> 2)] = low + length;
+    u32[slot + (L.NEXT_RIP >> 2) + 1] = low + length > 0xffff_ffff ? high + 1 : high;
   }
 
   /** True when a stop here is news: not while stepping, and not where the last stop was reported. */
@@ -408,11 +426,6 @@ export class Runner {
     const helper = this.#helpers[insn.name];
     if (!helper) throw new Error(`instruction ${insn.name} has no helper`);
     helper(cpu, insn);
-  }
-
-  /** Physical address of code being executed: its translation is in the page being executed. */
-  #physical(cpu: Cpu, linear: bigint): PhysAddr {
-    return this.finder.physicalOfCode(cpu, linear);
   }
 
   #raise(cpu: Cpu, record: number, left: number, vector: number, code: number): number {
@@ -455,6 +468,14 @@ export class Runner {
       return 1;
     }
   }
+}
+
+/** Copies a 64-bit slot of the CPU block without making a bigint. */
+function copySlot(cpu: Cpu, from: number, to: number): void {
+  const { u32 } = cpu.m;
+  const slot = cpu.block >> 2;
+  u32[slot + (to >> 2)] = u32[slot + (from >> 2)]!;
+  u32[slot + (to >> 2) + 1] = u32[slot + (from >> 2) + 1]!;
 }
 
 /** A repeated string helper runs once for each iteration; it is done when rCX is, or ZF ends a comparison. */

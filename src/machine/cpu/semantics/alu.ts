@@ -10,16 +10,16 @@ const carryOf = (r: Value, width: Width): Value => w.and(w.shrU(r, w.i32(width))
 
 export function flagsAdd(m: Emitter, a: Value, b: Value, r: Value, width: Width): void {
   const cf = width >= 32 ? w.ltU(r, a) : carryOf(r, width);
-  m.setFlags(signExtend(r, width), signExtend(w.xor(w.xor(a, b), r), width), cf);
+  m.setFlags(signExtend(r, width), signExtend(w.xor(w.xor(a, b), r), width), cf, { kind: 'result', r, width });
 }
 
 export function flagsSub(m: Emitter, a: Value, b: Value, r: Value, width: Width): void {
-  m.setFlags(signExtend(r, width), signExtend(w.xor(w.xor(a, b), r), width), w.ltU(a, b));
+  m.setFlags(signExtend(r, width), signExtend(w.xor(w.xor(a, b), r), width), w.ltU(a, b), { kind: 'sub', a, b, width });
 }
 
 /** CF = OF = 0; AF is undefined, here 0. */
 export function flagsLogic(m: Emitter, r: Value, width: Width): void {
-  m.setFlags(signExtend(r, width), w.i64(0), w.i32(0));
+  m.setFlags(signExtend(r, width), w.i64(0), w.i32(0), { kind: 'logic', r, width });
 }
 
 /** Top bit of a value of its type. */
@@ -61,7 +61,7 @@ const incDec =
     const carry = step === 1 ? w.eqz(narrow) : w.eqz(a);
     const aux = signExtend(w.xor(w.xor(a, w.like(a, 1)), r), m.width);
     const fix = w.shl(w.unsigned64(w.xor(carry, cf)), w.i64(63));
-    m.setFlags(signExtend(r, m.width), w.xor(aux, fix), cf);
+    m.setFlags(signExtend(r, m.width), w.xor(aux, fix), cf, { kind: 'result', r, width: m.width });
     d.set(r);
   };
 

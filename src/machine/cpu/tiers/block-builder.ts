@@ -5,7 +5,7 @@ import type { Decoder } from '../isa/decoder.ts';
 import * as L from '../layout.ts';
 import { MARK_BREAKPOINT, Transfer, transferOf } from '../transfers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
-import { handlerIndex, isVector, usesGeneral, widthIndex } from './handlers.ts';
+import { fusedHandler, handlerIndex, isVector, usesGeneral, widthIndex } from './handlers.ts';
 import { MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
 import { Special } from './specials.ts';
 
@@ -237,6 +237,12 @@ export class BlockBuilder {
     if (row.string) extra = d.rep === 0 ? 0 : d.rep === 0xf3 ? 4 : 8;
     const op = row.handlers[handlerIndex(widthIndex(bits), form, extra)]!;
     if (op === 0) throw new Error(`no handler for ${row.encoding} ${row.name}, ${bits} bits, form ${form}, variant ${extra}`);
+    // A comparison right before, in the same block: both in one dispatch.
+    if (near && count > 1 && row.name[0] === 'j') {
+      const before = this.#at - RECORD_SIZE;
+      const both = fusedHandler(this.#u16[before >> 1]!, d.opcode & 15);
+      if (both !== undefined) this.#u16[before >> 1] = both;
+    }
     const rec = this.#emit(op, offset);
     this.#u16[(rec + REC_WHERE) >> 1] = (offset & 0xfff) | (scale << 12);
     this.#u8[rec + REC_BASE] = base;

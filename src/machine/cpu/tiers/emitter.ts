@@ -2,7 +2,7 @@ import type { FunctionBuilder, Label, Local } from '../wasm/function.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
-import { BOUNCE_END, TLB_ENTRIES } from '../../memory/layout.ts';
+import { BOUNCE_END, RECORD_SIZE, TLB_ENTRIES } from '../../memory/layout.ts';
 import { CR0, CR4 } from '../cpu.ts';
 import { Exit, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
 
@@ -62,9 +62,10 @@ export class Emitter {
   nextLabel!: Label;
   /** Set for handlers that end a block: a write's wish to leave is met by the branch itself. */
   endsBlock = false;
+  /** How the flags were set last by the code being emitted, when it was by a comparison that a condition can use. */
+  #known: KnownFlags | undefined;
   /** True once the handler has left the record itself (a branch); then no fall-through is emitted. */
   ended = false;
-  #address: Local | undefined;
 
   constructor(f: FunctionBuilder) {
     this.f = f;
@@ -77,7 +78,7 @@ export class Emitter {
 
   begin(): void {
     this.ended = false;
-    this.#address = undefined;
+    this.#known = undefined;
   }
 
   let(v: Value): Local {
@@ -234,7 +235,8 @@ export class Emitter {
 
   // ---- flags (layout.ts: RES, AUX, FLG)
 
-  setFlags(result: Value, aux: Value, flg: Value): void {
+  setFlags(result: Value, aux: Value, flg: Value, known?: KnownFlags): void {
+    this.#known = known;
     this.f.do(w.store64(this.c, result, L.RES));
     this.f.do(w.store64(this.c, aux, L.AUX));
     this.f.do(w.store32(this.c, flg, L.FLG));
@@ -271,6 +273,10 @@ export class Emitter {
 
   /** Condition 0..15 (o no b ae e ne be a s ns p np l ge le g): SDM Vol. 1, appendix B. */
   condition(cc: number): Value {
+    return (this.#known && knownCondition(this.#known, cc)) ?? this.#storedCondition(cc);
+  }
+
+  #storedCondition(cc: number): Value {
     const base = [
       () => this.of(),
       () => this.cf(),
@@ -285,6 +291,11 @@ export class Emitter {
   }
 
   // ---- control flow
+
+  /** Goes on with the next record inside one handler. */
+  nextRecord(): void {
+    this.f.set(this.pc, w.add(this.pc, w.i32(RECORD_SIZE)));
+  }
 
   /** Linear address of the page being executed plus an offset. */
   codeAddress(offset: Value): Value {
@@ -308,6 +319,72 @@ export class Emitter {
     this.f.set(this.pc, record);
     this.f.br(this.enterLabel);
     this.ended = true;
+  }
+}
+
+/** Flags as they follow from a subtraction `a - b`, from a logical result `r` (CF = OF = 0), or ZF and SF from a result. Operands are zero-extended to their type. */
+export type KnownFlags =
+  | { readonly kind: 'sub'; readonly a: Value; readonly b: Value; readonly width: Width }
+  | { readonly kind: 'logic' | 'result'; readonly r: Value; readonly width: Width };
+
+/** A condition as one comparison: the order of SDM Vol. 1, appendix B. Undefined where the flags have to be looked at. */
+function knownCondition(known: KnownFlags, cc: number): Value | undefined {
+  if (known.kind !== 'sub') {
+    if (known.kind === 'result' && ![4, 5, 8, 9].includes(cc)) return undefined;
+    const r = known.width >= 32 ? known.r : known.width === 16 ? w.extend16(known.r) : w.extend8(known.r);
+    const zero = w.like(r, 0);
+    switch (cc) {
+      case 2: // b, o: never
+      case 0:
+        return w.i32(0);
+      case 3:
+      case 1:
+        return w.i32(1);
+      case 4: // e, be
+      case 6:
+        return w.eqz(r);
+      case 5:
+      case 7:
+        return w.ne(r, zero);
+      case 8: // s, l
+      case 12:
+        return w.ltS(r, zero);
+      case 9:
+      case 13:
+        return w.geS(r, zero);
+      case 14:
+        return w.leS(r, zero);
+      case 15:
+        return w.gtS(r, zero);
+      default:
+        return undefined;
+    }
+  }
+  const { a, b, width } = known;
+  const extend = (v: Value): Value => (width >= 32 ? v : width === 16 ? w.extend16(v) : w.extend8(v));
+  switch (cc) {
+    case 2:
+      return w.ltU(a, b);
+    case 3:
+      return w.geU(a, b);
+    case 4:
+      return w.eq(a, b);
+    case 5:
+      return w.ne(a, b);
+    case 6:
+      return w.leU(a, b);
+    case 7:
+      return w.gtU(a, b);
+    case 12:
+      return w.ltS(extend(a), extend(b));
+    case 13:
+      return w.geS(extend(a), extend(b));
+    case 14:
+      return w.leS(extend(a), extend(b));
+    case 15:
+      return w.gtS(extend(a), extend(b));
+    default:
+      return undefined;
   }
 }
 

@@ -3,7 +3,7 @@ import { rows } from '../isa/rows/index.ts';
 import { alu } from '../semantics/alu.ts';
 import { bits } from '../semantics/bits.ts';
 import { branches } from '../semantics/branch.ts';
-import { moves } from '../semantics/move.ts';
+import { conditionNames, moves } from '../semantics/move.ts';
 import { muldiv } from '../semantics/muldiv.ts';
 import type { Semantics, SemanticsTable } from '../semantics/semantics.ts';
 import { shifts } from '../semantics/shift.ts';
@@ -97,5 +97,46 @@ function build(): Handler[] {
   return list;
 }
 
-export const handlers: readonly Handler[] = build();
+/** Instructions that a conditional branch often follows, by handler key: name.width.form.variant.operands. */
+const fusible = [
+  /^cmp\.[023]\.(r|mb|mx)\.0\./,
+  /^test\.[023]\.(r|mb)\.0\./,
+  /^(add|sub|and|dec)\.[23]\.r\.0\.R/,
+];
+/** Conditions that are one comparison: b ae e ne be a s ns l ge le g. */
+const fusedConditions = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];
+
+/** Number of the handler that does both, by `first * 16 + condition`; 0: none. */
+const fused = new Map<number, number>();
+
+/**
+ * A comparison and the branch within its page that follows, in one dispatch: the two records stay as they are, only the
+ * first one's handler number changes. The flags are known to the branch, which then is one compare.
+ */
+function addFusedPairs(list: Handler[]): void {
+  const branches = fusedConditions.map((cc) => [cc, list.find((h) => h.key.startsWith(`j${conditionNames[cc]}.3.r.2.`))!] as const);
+  for (const [first, h] of [...list.entries()]) {
+    if (!fusible.some((pattern) => pattern.test(h.key))) continue;
+    for (const [cc, branch] of branches) {
+      const emit: Semantics = (m) => {
+        h.emit(m);
+        m.nextRecord();
+        branch.configure(m);
+        branch.emit(m);
+      };
+      fused.set(first * 16 + cc, list.push({ key: `${h.key}+${branch.key}`, class: RecordClass.instruction, configure: h.configure, emit }) - 1);
+    }
+  }
+}
+
+/** The handler for the pair of a record's handler and a near branch on a condition, if there is one. */
+export const fusedHandler = (first: number, condition: number): number | undefined => fused.get(first * 16 + condition);
+
+function buildAll(): Handler[] {
+  const list = build();
+  addFusedPairs(list);
+  return list;
+}
+
+export const handlers: readonly Handler[] = buildAll();
 export const handlerClass: Uint8Array = Uint8Array.from(handlers, (h) => h.class);
