@@ -291,9 +291,19 @@ END callmain64
 
 /* The guest's first instructions beyond the bootcode: the call that efi_main made comes back, in VMX non-root. */
 FUNCTION uefi_entry_ret
-	.cfi_def_cfa_offset 0x68		/* the stack as uefi64_entry left it: 12 pushes and the return address */
+	.cfi_undefined rip		/* no stack yet */
 	mov firmware + FW_SS(%rip), %ss
 	mov firmware + FW_RSP(%rip), %rsp
+	.cfi_def_cfa_offset 0x68	/* the stack as uefi64_entry left it: 12 pushes and the return address */
+	.cfi_restore rip
+	.cfi_offset rbx, -16
+	.cfi_offset rbp, -24
+	.cfi_offset rsi, -32
+	.cfi_offset rdi, -40
+	.cfi_offset r12, -48
+	.cfi_offset r13, -56
+	.cfi_offset r14, -64
+	.cfi_offset r15, -72
 	ROW uefi_entry_ret
 	mov firmware + FW_DS(%rip), %ds
 	mov firmware + FW_ES(%rip), %es
@@ -313,14 +323,14 @@ uefi_entry_ret_status:
 	.cfi_adjust_cfa_offset -24
 	popfq
 	.cfi_adjust_cfa_offset -8
-	RESTORE %r15
-	RESTORE %r14
-	RESTORE %r13
-	RESTORE %r12
-	RESTORE %rdi
-	RESTORE %rsi
-	RESTORE %rbp
-	RESTORE %rbx
+	RESTORE_CALLER %r15
+	RESTORE_CALLER %r14
+	RESTORE_CALLER %r13
+	RESTORE_CALLER %r12
+	RESTORE_CALLER %rdi
+	RESTORE_CALLER %rsi
+	RESTORE_CALLER %rbp
+	RESTORE_CALLER %rbx
 	ret
 END uefi_entry_ret
 

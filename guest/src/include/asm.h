@@ -14,6 +14,12 @@
 	.cfi_adjust_cfa_offset -8
 .endm
 
+/* The same for a register whose saved place was told with .cfi_offset. */
+.macro RESTORE_CALLER reg
+	RESTORE \reg
+	.cfi_restore \reg
+.endm
+
 /* A function symbol with a size, so that every symbol reader knows where it ends. */
 .macro FUNCTION name
 	.globl \name

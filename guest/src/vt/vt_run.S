@@ -7,6 +7,17 @@
 
 	.text
 
+/* Where SAVE_CALLER has put the caller's registers: they are the guest's around VMLAUNCH, and a backtrace needs them. */
+.macro CALLER_SAVED
+	.cfi_def_cfa_offset 64
+	.cfi_offset rbp, -16
+	.cfi_offset rbx, -24
+	.cfi_offset r12, -32
+	.cfi_offset r13, -40
+	.cfi_offset r14, -48
+	.cfi_offset r15, -56
+.endm
+
 .macro SAVE_CALLER
 	SAVE %rbp
 	SAVE %rbx
@@ -15,6 +26,7 @@
 	SAVE %r14
 	SAVE %r15
 	SAVE %rdi			/* gpr */
+	CALLER_SAVED
 	mov $HOST_RSP, %eax
 	vmwrite %rsp, %rax
 .endm
@@ -62,7 +74,7 @@ FUNCTION vt__vm_resume
 END vt__vm_resume
 
 FUNCTION vm_exit
-	.cfi_def_cfa_offset 64
+	CALLER_SAVED
 	SAVE %rdi
 	mov 8(%rsp), %rdi
 	mov %rax, 0x00(%rdi)
@@ -87,7 +99,7 @@ END vm_exit
 
 /* VMfailInvalid sets CF, VMfailValid ZF: 1 or 2 */
 FUNCTION vm_entry_failed
-	.cfi_def_cfa_offset 64
+	CALLER_SAVED
 	mov $1, %eax
 	jc vm_run_return
 	mov $2, %eax
@@ -95,13 +107,13 @@ FUNCTION vm_entry_failed
 END vm_entry_failed
 
 FUNCTION vm_run_return
-	.cfi_def_cfa_offset 64
+	CALLER_SAVED
 	RESTORE %rdi
-	RESTORE %r15
-	RESTORE %r14
-	RESTORE %r13
-	RESTORE %r12
-	RESTORE %rbx
-	RESTORE %rbp
+	RESTORE_CALLER %r15
+	RESTORE_CALLER %r14
+	RESTORE_CALLER %r13
+	RESTORE_CALLER %r12
+	RESTORE_CALLER %rbx
+	RESTORE_CALLER %rbp
 	ret
 END vm_run_return
