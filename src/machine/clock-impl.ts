@@ -78,10 +78,11 @@ export class EventClock implements Clock {
     }
   }
 
+  /** The time is that of the slice's start: what was executed since is the scheduler's state. */
   snapshot(): Plain {
     const timers: Record<string, number> = {};
     for (const t of this.#timers) if (t.due !== Infinity) timers[t.name] = t.due;
-    return { startDate: this.startDate, now: this.now(), timers };
+    return { startDate: this.startDate, now: this.#base, timers };
   }
 
   restore(state: Plain): void {

@@ -21,6 +21,8 @@ import { PortSpace } from './memory/ports.ts';
 import type { Probe } from './probe.ts';
 import { mergeProbes } from './probes.ts';
 import { Scheduler } from './scheduler.ts';
+import type { Snapshot } from './snapshot.ts';
+import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import type { BreakpointPlace, Debuggable, StopReason, Watchpoint } from './stop.ts';
 import type { Firmware } from './uefi/firmware.ts';
 import { vmxInstructions } from './vmx/instructions.ts';
@@ -54,7 +56,7 @@ export class Machine implements Debuggable, MachineServices {
   readonly devices: PcDevices;
   readonly runner: Runner;
   readonly firmware: Firmware | undefined;
-  readonly #scheduler: Scheduler;
+  readonly scheduler: Scheduler;
   readonly #breakpoints = new Breakpoints();
   readonly #watchpoints: Watchpoints;
   #probes: readonly Probe[] = [];
@@ -87,9 +89,9 @@ export class Machine implements Debuggable, MachineServices {
       stopped: (reason) => this.#stop(reason),
       firmwareTrap: (cpu, physical) => this.firmware!.trap(cpu, physical),
     });
-    this.#scheduler = new Scheduler(this.cpus, this.runner, this.clock);
+    this.scheduler = new Scheduler(this.cpus, this.runner, this.clock);
     this.devices = createPc(this, {
-      currentCpu: () => this.#scheduler.turn,
+      currentCpu: () => this.scheduler.turn,
       ...(options.onSerial && { onSerial: options.onSerial }),
       ...(options.onDebugConsole && { onDebugConsole: options.onDebugConsole }),
       onDebugExit: (code) => this.#stop({ kind: 'debug-exit', code }),
@@ -124,7 +126,7 @@ export class Machine implements Debuggable, MachineServices {
   }
 
   request(what: 'reset' | 'power-off' | 'triple-fault'): void {
-    if (what === 'triple-fault') this.#stop({ kind: 'triple-fault', cpu: this.#scheduler.turn });
+    if (what === 'triple-fault') this.#stop({ kind: 'triple-fault', cpu: this.scheduler.turn });
     else this.#stop({ kind: what });
   }
 
@@ -138,11 +140,11 @@ export class Machine implements Debuggable, MachineServices {
   run(budget: number): StopReason {
     this.#reason = undefined;
     this.runner.stop = false;
-    if (this.#scheduler.idle && !this.#scheduler.skip()) return { kind: 'idle', until: Infinity };
+    if (this.scheduler.idle && !this.scheduler.skip()) return { kind: 'idle', until: Infinity };
     for (let left = budget; left > 0; ) {
-      left -= this.#scheduler.run(left);
+      left -= this.scheduler.run(left);
       if (this.#reason) return this.#stopped(this.#reason);
-      if (this.#scheduler.idle) return { kind: 'idle', until: this.clock.nextDeadline() };
+      if (this.scheduler.idle) return { kind: 'idle', until: this.clock.nextDeadline() };
     }
     return { kind: 'quantum' };
   }
@@ -151,14 +153,14 @@ export class Machine implements Debuggable, MachineServices {
     this.#reason = undefined;
     this.runner.stop = false;
     const cpu = this.cpus[index]!;
-    if (!isRunnable(cpu) && cpu.pending === 0 && !this.#scheduler.skip()) return { kind: 'idle', until: Infinity };
-    const done = this.#scheduler.step(index);
+    if (!isRunnable(cpu) && cpu.pending === 0 && !this.scheduler.skip()) return { kind: 'idle', until: Infinity };
+    const done = this.scheduler.step(index);
     if (this.#reason) return this.#stopped(this.#reason);
     return done > 0 ? { kind: 'step', cpu: index } : { kind: 'idle', until: this.clock.nextDeadline() };
   }
 
   interrupt(): void {
-    this.#stop({ kind: 'interrupted', cpu: this.#scheduler.turn });
+    this.#stop({ kind: 'interrupted', cpu: this.scheduler.turn });
   }
 
   /** Stops before the next instruction: a probe recognised something in the code about to run. */
@@ -202,6 +204,15 @@ export class Machine implements Debuggable, MachineServices {
     this.#setProbes(this.#probes);
   }
 
+  snapshot(): Snapshot {
+    return takeSnapshot(this);
+  }
+
+  /** Throws SnapshotError when the snapshot is of another kind of machine. */
+  restore(snapshot: Snapshot): void {
+    restoreSnapshot(this, snapshot);
+  }
+
   /** System reset: as the reset button, with RAM kept where hardware keeps it; the firmware starts over. */
   reset(): void {
     this.#powerOn();
@@ -214,7 +225,7 @@ export class Machine implements Debuggable, MachineServices {
     }
     this.devices.reset();
     this.runner.finder.pages.flush();
-    this.#scheduler.restore([0, 0, 0, 0]);
+    this.scheduler.restore([0, 0, 0, 0]);
     this.firmware?.setUp(this.cpus[0]!);
   }
 

@@ -1,6 +1,7 @@
 import { Activity, Flag, Interruptibility, VmxMode } from './cpu.ts';
 import type { Cpu } from './cpu.ts';
 import { Vector } from './fault.ts';
+import type { GuestEvent } from './fault.ts';
 import * as L from './layout.ts';
 import { linearRip } from './block-finder.ts';
 import { deliverEvent } from './system/deliver.ts';
@@ -36,10 +37,7 @@ export function boundary(cpu: Cpu): boolean {
   }
   if (cpu.activity === Activity.waitForSipi || cpu.activity === Activity.shutdown) return false;
   if (pending & P.debug && (cpu.interruptibility & Interruptibility.movSs) === 0) {
-    cpu.clear(P.debug);
-    cpu.setDr(6, cpu.dr(6) | cpu.u64(L.PENDING_DEBUG));
-    cpu.setU64(L.PENDING_DEBUG, 0n);
-    return event(cpu, { vector: Vector.DB, type: 'hardware', errorCode: undefined });
+    return debugException(cpu);
   }
   if (pending & P.nmi && (cpu.interruptibility & (SHADOW | Interruptibility.nmi)) === 0) {
     cpu.clear(P.nmi);
@@ -50,6 +48,20 @@ export function boundary(cpu: Cpu): boolean {
     if (vector >= 0) return event(cpu, { vector, type: 'external', errorCode: undefined });
   }
   return false;
+}
+
+/** A debug exception that was pending. One that exits leaves DR6 alone: SDM Vol. 3, 28.1. */
+function debugException(cpu: Cpu): true {
+  const pending = cpu.u64(L.PENDING_DEBUG);
+  const db: GuestEvent = { vector: Vector.DB, type: 'hardware', errorCode: undefined };
+  cpu.clear(P.debug);
+  if (cpu.activity === Activity.hlt) cpu.activity = Activity.active;
+  const exited = cpu.guest?.event(cpu, db) ?? false;
+  cpu.setU64(L.PENDING_DEBUG, 0n);
+  if (exited) return true;
+  cpu.setDr(6, cpu.dr(6) | pending);
+  deliverEvent(cpu, db);
+  return true;
 }
 
 function event(cpu: Cpu, e: Parameters<typeof deliverEvent>[1]): true {

@@ -74,6 +74,11 @@ export class Firmware implements FirmwareContext {
     return stub.address;
   }
 
+  /** Name of the stub at an address, for observers. */
+  stubAt(address: number): string | undefined {
+    return this.#stubs.find((s) => address >= s.address && address < s.address + s.bytes.length)?.name;
+  }
+
   /** Power-on and reset: guest memory gets the firmware's tables and code, the boot processor its environment. */
   setUp(cpu: Cpu): void {
     const kept = this.state.variables.filter((v) => (v.attributes & 1) !== 0);

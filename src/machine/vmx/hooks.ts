@@ -1,3 +1,5 @@
+import { selectTlb, switchContext } from '../cpu/mmu/tlb.ts';
+import { ROOT_CONTEXT, selectGuestContext } from './address-space.ts';
 import { VmxMode, type Cpu } from '../cpu/cpu.ts';
 import type { GuestHooks } from '../cpu/hooks.ts';
 import { Secondary } from './controls.ts';
@@ -43,7 +45,11 @@ export function guestHooksFor(vmcs: Vmcs): GuestHooks {
   return (secondaryControls(vmcs) & Secondary.enableEpt) !== 0 ? withEpt : withoutEpt;
 }
 
-/** Sets `cpu.guest` from the CPU's state: after a restored snapshot. */
+/** Sets `cpu.guest` and the TLB context from the CPU's state: after a restored snapshot, when `resetTlb` was called. */
 export function restoreGuestHooks(cpu: Cpu): void {
-  cpu.guest = cpu.vmxMode === VmxMode.nonRoot ? guestHooksFor(guestVmcs(cpu)) : null;
+  const inGuest = cpu.vmxMode === VmxMode.nonRoot;
+  cpu.guest = inGuest ? guestHooksFor(guestVmcs(cpu)) : null;
+  if (inGuest) selectGuestContext(cpu, guestVmcs(cpu));
+  else switchContext(cpu, ROOT_CONTEXT);
+  selectTlb(cpu);
 }

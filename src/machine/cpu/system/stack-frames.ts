@@ -24,7 +24,9 @@ function enter(cpu: Cpu, insn: Insn): void {
     let bp = cpu.readGpr(RBP, width);
     for (let n = 1; n < level; n++) {
       bp = mask(bp - BigInt(size), width);
-      stack.push(readLinear(cpu, linearOf(cpu, SS, bp, size, false), size), size);
+      const pointer = linearOf(cpu, SS, bp, size, false);
+      readLinear(cpu, pointer, size); // a fault comes before any push
+      stack.push(() => readLinear(cpu, pointer, size), size);
     }
     stack.push(frame, size);
   }

@@ -12,7 +12,7 @@ type SlotSize = 2 | 4 | 8;
 interface Slot {
   readonly linear: LinearAddr;
   readonly size: SlotSize;
-  readonly value: bigint;
+  readonly value: bigint | (() => bigint);
 }
 
 export interface StackOptions {
@@ -52,9 +52,10 @@ export class Stack {
     this.sp = mask(sp, width);
   }
 
-  push(value: bigint, size: SlotSize): void {
+  /** `value` as a function is asked when its turn to be written comes: ENTER may read back what it pushed just before. */
+  push(value: bigint | (() => bigint), size: SlotSize): void {
     this.sp = mask(this.sp - BigInt(size), this.#width);
-    this.#slots.push({ linear: this.#linear(this.sp, size, true), size, value: mask(value, size * 8) });
+    this.#slots.push({ linear: this.#linear(this.sp, size, true), size, value });
   }
 
   /** Reads without popping, `at` bytes above the stack pointer. */
@@ -76,7 +77,9 @@ export class Stack {
   write(): void {
     // A single push is precise by itself.
     if (this.#slots.length > 1) this.#probe();
-    for (const { linear, size, value } of this.#slots) writeLinear(this.#cpu, linear, size, value, this.#supervisor);
+    for (const { linear, size, value } of this.#slots) {
+      writeLinear(this.#cpu, linear, size, mask(typeof value === 'bigint' ? value : value(), size * 8), this.#supervisor);
+    }
     this.#slots.length = 0;
   }
 

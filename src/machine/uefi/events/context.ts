@@ -60,6 +60,8 @@ export function enterFunction(fw: FirmwareContext, cpu: Cpu, rsp: bigint, target
   fw.access.write(cpu, after - 8n, littleEndian(fw.slot('Continuation'), 8));
   args.forEach((v, n) => cpu.setGpr([1, 2, 8, 9][n]!, v));
   cpu.rsp = after - 8n;
+  const from = cpu.rip;
   cpu.rip = target;
+  cpu.machine.probe?.branch?.(cpu, 'call', from, target);
   return after;
 }
