@@ -10,7 +10,9 @@ const { outputFiles } = await build({
   platform: 'node',
   format: 'esm',
   target: 'node20.19',
-  packages: 'external',
+  // Loaded when first needed, from node_modules.
+  external: ['iced-x86'],
+  banner: { js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);" },
   sourcemap: true,
   absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
   logLevel: 'warning',

@@ -1,4 +1,4 @@
-import { Code, Decoder, DecoderOptions, Instruction, Mnemonic } from 'iced-x86';
+import { iced } from '../text/iced.ts';
 import type { Section, SymbolFile } from './symbol-file.ts';
 
 /** One VMX instruction in the code of a file. */
@@ -11,22 +11,8 @@ export interface VmxInstructionSymbol {
   readonly section: number;
 }
 
-/** SDM Vol. 3 chapter 31, "VMX Instruction Reference". */
-const NAMES: ReadonlyMap<Mnemonic, string> = new Map([
-  [Mnemonic.Invept, 'invept'],
-  [Mnemonic.Invvpid, 'invvpid'],
-  [Mnemonic.Vmcall, 'vmcall'],
-  [Mnemonic.Vmclear, 'vmclear'],
-  [Mnemonic.Vmfunc, 'vmfunc'],
-  [Mnemonic.Vmlaunch, 'vmlaunch'],
-  [Mnemonic.Vmptrld, 'vmptrld'],
-  [Mnemonic.Vmptrst, 'vmptrst'],
-  [Mnemonic.Vmread, 'vmread'],
-  [Mnemonic.Vmresume, 'vmresume'],
-  [Mnemonic.Vmwrite, 'vmwrite'],
-  [Mnemonic.Vmxoff, 'vmxoff'],
-  [Mnemonic.Vmxon, 'vmxon'],
-]);
+/** SDM Vol. 3 chapter 31, "VMX Instruction Reference". Their names are iced's mnemonics in lower case. */
+const NAMES: ReadonlySet<string> = new Set(['invept', 'invvpid', 'vmcall', 'vmclear', 'vmfunc', 'vmlaunch', 'vmptrld', 'vmptrst', 'vmread', 'vmresume', 'vmwrite', 'vmxoff', 'vmxon']); // prettier-ignore
 
 /**
  * Finds every VMX instruction of a file. The bytes 0F 01 C2 may also stand inside another instruction or in data, so code is disassembled in
@@ -77,15 +63,16 @@ function mayHoldVmx(bytes: Uint8Array, start: number, end: number): boolean {
 
 function disassemble(code: Uint8Array, bits: 32 | 64): { name: string; offset: number; size: number }[] {
   const found: { name: string; offset: number; size: number }[] = [];
+  const { Code, Decoder, DecoderOptions, Instruction, Mnemonic } = iced();
   const decoder = new Decoder(bits, code, DecoderOptions.None);
   const instruction = new Instruction();
   try {
     while (decoder.canDecode) {
       const offset = decoder.position;
       decoder.decodeOut(instruction);
-      const name = NAMES.get(instruction.mnemonic);
+      const name = Mnemonic[instruction.mnemonic]?.toLowerCase() ?? '';
       if (instruction.code === Code.INVALID) decoder.position = offset + 1;
-      else if (name !== undefined) found.push({ name, offset, size: instruction.length });
+      else if (NAMES.has(name)) found.push({ name, offset, size: instruction.length });
     }
   } finally {
     // Both live in the memory of iced's WebAssembly instance.

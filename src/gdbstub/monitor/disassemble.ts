@@ -1,10 +1,4 @@
-import { createRequire } from 'node:module';
-
-type Iced = typeof import('iced-x86');
-let iced: Iced | undefined;
-
-/** Loaded when first needed: it is a megabyte of WebAssembly that most runs never use. */
-const load = (): Iced => (iced ??= createRequire(import.meta.url)('iced-x86') as Iced);
+import { iced } from '../../text/iced.ts';
 
 export interface Disassembled {
   readonly address: bigint;
@@ -13,7 +7,7 @@ export interface Disassembled {
 
 /** At most `count` instructions, in gdb's (AT&T) syntax. Bytes that end within an instruction are left out. */
 export function disassemble(bytes: Uint8Array, address: bigint, bits: 16 | 32 | 64, count: number): Disassembled[] {
-  const { Decoder, DecoderOptions, Formatter, FormatterSyntax } = load();
+  const { Decoder, DecoderOptions, Formatter, FormatterSyntax } = iced();
   const decoder = new Decoder(bits, bytes, DecoderOptions.None);
   const formatter = new Formatter(FormatterSyntax.Gas);
   try {
