@@ -27,12 +27,13 @@ struct pcpu {
 	struct thread main_thread;
 };
 
-static inline struct pcpu *this_cpu(void)
-{
-	struct pcpu *cpu;
-	asm volatile("mov %%gs:0, %0" : "=r"(cpu));
-	return cpu;
-}
+/* A macro, so that a debugger shows the line that uses it: rows whose first statement it is would stop here otherwise. */
+#define this_cpu() \
+	({ \
+		struct pcpu *this_cpu_; \
+		asm volatile("mov %%gs:0, %0" : "=r"(this_cpu_)); \
+		this_cpu_; \
+	})
 
 #define current (this_cpu()->vcpu)
 
