@@ -1,12 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { SymbolFile } from '../symbols/symbol-file.ts';
 import { createLog } from '../machine/log.ts';
 import { Machine, MachineError } from '../machine/machine.ts';
 import { Firmware } from '../machine/uefi/firmware.ts';
 import { ExitStatus, UserError } from './errors.ts';
 import { hostDirectory } from './host-directory.ts';
 import { parseCount, parseCpu, parseSize } from './options.ts';
-import { RunSymbols } from './run-symbols.ts';
 import { loadSymbolFiles } from './symbol-files.ts';
 
 /** The date at power-on is an input; fixed, so that runs repeat. */
@@ -62,7 +62,8 @@ function bootLoaderOf(esp: string): string | undefined {
 
 export interface BuiltMachine {
   readonly machine: Machine;
-  readonly symbols: RunSymbols;
+  /** Symbols of what is booted: every ELF and PE file of the ESP. */
+  readonly files: readonly SymbolFile[];
 }
 
 /** Makes the machine and finds the symbols of what it boots. */
@@ -90,5 +91,5 @@ export function buildMachine(args: MachineArguments, write: (bytes: Uint8Array) 
     if (e instanceof MachineError) throw new UserError(e.message, ExitStatus.usage);
     throw e;
   }
-  return { machine, symbols: new RunSymbols(machine, loadSymbolFiles(directory, log)) };
+  return { machine, files: loadSymbolFiles(directory, log) };
 }

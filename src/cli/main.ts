@@ -6,6 +6,7 @@ import { nearest } from '../text/suggest.ts';
 import { ExitStatus, UserError } from './errors.ts';
 import { machineOptions } from './options.ts';
 import { run } from './run.ts';
+import { traceCommand, traceOptions } from './trace.ts';
 
 const runOptions = {
   ...machineOptions,
@@ -36,7 +37,6 @@ function usageMessage(message: string): string {
 
 /** The command line. Returns the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
-  const { traceCommand, traceOptions } = await import('./trace.ts');
   let status: number = ExitStatus.ok;
   if (argv.some((a, n) => a === '--cpu=help' || (a === 'help' && argv[n - 1]?.replace(/^-+/, '') === 'cpu'))) {
     process.stdout.write(cpuHelp());
@@ -57,9 +57,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     .command(
       'trace [image]',
       'print the call tree of the boot, with symbols',
-      (y) => y.positional('image', { type: 'string', describe: 'UEFI image to start' }).options({ ...machineOptions, ...traceOptions }),
-      async (args) => {
-        status = await traceCommand(args);
+      (y) => y.positional('image', { type: 'string', describe: 'UEFI image to start' }).options(traceOptions),
+      (args) => {
+        status = traceCommand(args);
       },
     )
     .example("$0 run -s -S", "then, elsewhere: gdb -ex 'target remote :1234'")

@@ -9,8 +9,10 @@ import type { StopReason } from '../machine/stop.ts';
 import { buildMachine } from './build-machine.ts';
 import { connectKeys, openSerial } from './console.ts';
 import { ExitStatus, UserError } from './errors.ts';
+import { log } from './log.ts';
 import { infoTopics } from './info-topics.ts';
 import { parseCount } from './options.ts';
+import { RunSymbols } from './run-symbols.ts';
 import { statistics, whereIs } from './report.ts';
 import { stopAt } from './until.ts';
 
@@ -31,7 +33,6 @@ export interface RunArguments {
   readonly json: boolean;
 }
 
-const log = (message: string): void => void process.stderr.write(`vmxscope: ${message}\n`);
 
 /** How the run ended, for the exit status and the report. */
 interface Ending {
@@ -47,7 +48,8 @@ export async function run(args: RunArguments): Promise<number> {
   const limit = args.stopAfter === undefined ? undefined : parseCount('stop-after', args.stopAfter);
   const timeout = args.timeout === undefined ? undefined : parseCount('timeout', args.timeout);
   const serial = openSerial(serialSpec);
-  const { machine, symbols } = buildMachine(args, (bytes) => serial.write(bytes), log);
+  const { machine, files } = buildMachine(args, (bytes) => serial.write(bytes), log);
+  const symbols = new RunSymbols(machine, files);
   const untilIds = args.until === undefined ? undefined : stopAt(machine, symbols, args.until);
 
   const started = process.hrtime.bigint();

@@ -4,7 +4,7 @@ import { ExitStatus, UserError } from './errors.ts';
 import type { RunSymbols } from './run-symbols.ts';
 
 /** VMX mnemonics that `--until` takes besides symbols: they stop at the first one executed, anywhere. */
-const vmxMnemonics = new Set(['vmxon', 'vmxoff', 'vmclear', 'vmptrld', 'vmptrst', 'vmread', 'vmwrite', 'vmlaunch', 'vmresume', 'vmcall', 'invept', 'invvpid', 'vmfunc']); // prettier-ignore
+export const vmxMnemonics = new Set(['vmxon', 'vmxoff', 'vmclear', 'vmptrld', 'vmptrst', 'vmread', 'vmwrite', 'vmlaunch', 'vmresume', 'vmcall', 'invept', 'invvpid', 'vmfunc']); // prettier-ignore
 
 /** Stops the machine at a symbol, wherever its code turns up. Breakpoint ids that belong to it are in the returned set. */
 export function stopAt(machine: Machine, symbols: RunSymbols, symbol: string): ReadonlySet<number> {
