@@ -153,7 +153,7 @@ export class Machine implements Debuggable, MachineServices {
     this.#reason = undefined;
     this.runner.stop = false;
     const cpu = this.cpus[index]!;
-    if (!isRunnable(cpu) && cpu.pending === 0 && !this.scheduler.skip()) return { kind: 'idle', until: Infinity };
+    if (!isRunnable(cpu) && this.scheduler.idle && !this.scheduler.skip()) return { kind: 'idle', until: Infinity };
     const done = this.scheduler.step(index);
     if (this.#reason) return this.#stopped(this.#reason);
     return done > 0 ? { kind: 'step', cpu: index } : { kind: 'idle', until: this.clock.nextDeadline() };

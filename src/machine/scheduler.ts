@@ -19,6 +19,8 @@ export class Scheduler {
   used = 0;
   #length = 0;
   #longest = 0;
+  /** By CPU, what was pending at the end of a round in which nothing happened. A cache: found again when forgotten. */
+  readonly #fruitless: number[] = [];
 
   constructor(cpus: readonly Cpu[], runner: Runner, clock: EventClock) {
     this.#cpus = cpus;
@@ -28,9 +30,9 @@ export class Scheduler {
     clock.setKick(() => (this.#runner.leave = true));
   }
 
-  /** True when no CPU can execute before the next timer. */
+  /** True when no CPU can execute before the next timer: what is pending, if anything, could not wake one. */
   get idle(): boolean {
-    return this.#length === 0 && this.#cpus.every((c) => !isRunnable(c) && c.pending === 0);
+    return this.#length === 0 && this.#cpus.every((c) => !isRunnable(c) && (c.pending === 0 || c.pending === this.#fruitless[c.index]));
   }
 
   /** Lets time jump to the next deadline. False when there is none. */
@@ -38,6 +40,7 @@ export class Scheduler {
     const due = this.#clock.nextDeadline();
     if (due === Infinity) return false;
     this.#runner.beginSlice(0);
+    this.#fruitless.length = 0;
     this.#clock.advanceTo(Math.max(due, this.#clock.now()));
     return true;
   }
@@ -95,6 +98,8 @@ export class Scheduler {
     }
     this.#length = 0;
     this.turn = 0;
+    this.#fruitless.length = 0;
+    if (this.#longest === 0) for (const c of this.#cpus) this.#fruitless[c.index] = c.pending;
     this.#clock.advanceTo(this.#clock.base + this.#longest);
   }
 

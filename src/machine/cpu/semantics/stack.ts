@@ -116,6 +116,7 @@ export const stack: SemanticsTable = {
     const linear = m.legacy ? legacyTarget(m, target) : target;
     push(m, narrow(m, codeOffset(m, m.imm(64))), m.width);
     m.takeCount();
+    m.leaveIfAsked(linear);
     m.jump(linear);
   },
   call_rm(m) {
@@ -125,6 +126,7 @@ export const stack: SemanticsTable = {
     const linear = m.legacy ? legacyTarget(m, target) : target;
     push(m, narrow(m, codeOffset(m, m.imm(64))), m.width);
     m.takeCount();
+    m.leaveIfAsked(linear);
     m.jump(linear);
   },
   ret(m) {

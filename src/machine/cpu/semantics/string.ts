@@ -1,5 +1,6 @@
 import type { Emitter } from '../tiers/emitter.ts';
 import { AccessKind, loadWidth, storeWidth } from '../tiers/emitter.ts';
+import { REC_WHERE } from '../tiers/record.ts';
 import type { Local } from '../wasm/function.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
@@ -29,7 +30,8 @@ interface StringOperation {
 }
 
 /**
- * 64-bit mode, 64-bit addresses, no segment override (other forms are helpers). The record is alone in its block. With a
+ * 64-bit mode, 64-bit addresses, no segment override (other forms are helpers). The record is alone in its block; its
+ * displacement is the offset of the next instruction. With a
  * repeat prefix every iteration counts as one instruction and the instruction restarts at each, so an interrupt, a
  * fault or a debugger's step finds rCX, rSI and rDI between two iterations: SDM Vol. 2, REP.
  */
@@ -39,6 +41,7 @@ function repeated(op: StringOperation): Semantics {
     if (m.repeat === 0) {
       op.iterate(m, by);
       m.takeCount();
+      m.leaveIfAsked(m.codeAddress(m.disp()));
       m.goTo(w.add(m.pc, w.i32(16)));
       return;
     }
@@ -54,7 +57,11 @@ function repeated(op: StringOperation): Semantics {
     // Done when the count is used up or, for CMPS and SCAS, when ZF differs from what the prefix wants.
     const done = w.eqz(rcx.get());
     const stop = op.compares ? w.or(done, m.repeat === 0xf3 ? w.eqz(m.zf()) : m.zf()) : done;
-    m.f.if(stop, next);
+    m.f.if(stop, () => {
+      m.leaveIfAsked(m.codeAddress(m.disp()));
+      next();
+    });
+    m.leaveIfAsked(m.codeAddress(w.unsigned64(w.and(w.load16u(m.pc, REC_WHERE), w.i32(0xfff)))));
     m.goTo(m.pc);
   };
 }

@@ -252,6 +252,7 @@ export class BlockBuilder {
     this.#operands(rec, bits);
     if (row.string) {
       this.#u8[rec + REC_B] = 1;
+      this.#i32[(rec + REC_DISP) >> 2] = next;
       return 'branches';
     }
     if (!row.branch) return 'continues';

@@ -45,6 +45,8 @@ export class Emitter {
   readonly left: Local;
   readonly floor: Local;
   readonly target: Local;
+  /** Nonzero after a write in a handler that ends a block asked to leave: `leaveIfAsked` sees to it. */
+  readonly asked: Local;
   /** Set by the interpreter generator for the handler being emitted. */
   width: Width = 64;
   form: Form = 'r';
@@ -74,6 +76,7 @@ export class Emitter {
     this.left = f.param(2);
     this.floor = f.param(3);
     this.target = f.local('i64');
+    this.asked = f.local('i32');
   }
 
   begin(): void {
@@ -210,9 +213,16 @@ export class Emitter {
   /** After a store: what was staged in the bounce buffer takes effect; it may ask to leave after this instruction. */
   commit(address: Value): void {
     this.f.if(w.ltU(address, w.i32(BOUNCE_END)), () => {
-      this.f.if(this.call('commit'), () => {
-        if (!this.endsBlock) this.f.return(w.i32(Exit.after));
-      });
+      if (this.endsBlock) this.f.set(this.asked, this.call('commit'));
+      else this.f.if(this.call('commit'), () => this.f.return(w.i32(Exit.after)));
+    });
+  }
+
+  /** In a handler that ends a block, when all is done but the going on: leaves if the write asked for it. */
+  leaveIfAsked(linear: Value): void {
+    this.f.if(this.asked, () => {
+      this.f.do(w.store64(this.c, linear, L.SLOW_ADDRESS));
+      this.exit(w.i32(Exit.stop));
     });
   }
 
