@@ -142,16 +142,9 @@ export class CpuTracer {
       return;
     }
     const frame = this.#at(stack, from);
-    if (this.#isReturn(stack, frame, to)) this.#pop(stack, this.#count(), false);
-    else this.#goOn(stack, frame, to, target);
-  }
-
-  /** `pop %rax; jmp *%rax` returns, too. */
-  #isReturn({ frames }: Stack, frame: Frame, to: bigint): boolean {
-    const caller = frames[frames.length - 2];
-    if (caller === undefined || frame.slot === undefined || !caller.holds(to)) return false;
-    const { rsp } = this.#cpu;
-    return rsp > frame.slot && rsp - frame.slot < UNWOUND;
+    // `pop %rax; jmp *%rax` returns; longjmp leaves more than one frame.
+    this.#unwind(stack, to, target, frame);
+    this.#goOn(stack, stack.top!, to, target);
   }
 
   /** A return that is not the top frame's. */
@@ -161,6 +154,11 @@ export class CpuTracer {
     const target = this.#code.at(this.#cpu, to);
     if (target.code.service !== undefined) return; // a continuation of the firmware: its own report follows
     const { top } = stack;
+    if (top !== undefined && top.slot === rsp && stack.frames.length > 1) {
+      this.#pop(stack, this.#count(), false); // to an address that the callee put there
+      this.#goOn(stack, stack.top!, to, target);
+      return;
+    }
     if (top !== undefined && (top.holds(to) || sameCode(top.code, target.code))) {
       this.#goOn(stack, top, to, target); // LRETQ to a label, to load CS
       return;
@@ -234,11 +232,7 @@ export class CpuTracer {
     }
     if (here.code.service !== undefined) return top;
     if (!sameCode(here.code, top.code)) {
-      const n = this.#unwoundTo(stack, from, here);
-      if (n >= 0) {
-        const count = this.#count();
-        while (stack.frames.length > n + 1) this.#pop(stack, count, true);
-      }
+      this.#unwind(stack, from, here, undefined);
     }
     this.#goOn(stack, stack.top!, from, here);
     return stack.top!;
@@ -254,6 +248,15 @@ export class CpuTracer {
       if (frames[n]!.holds(from) || sameCode(frames[n]!.code, here.code)) return n;
     }
     return -1;
+  }
+
+  /** Ends the frames that RSP has left when one below them runs this code. `returning` ends in order when it is the only one. */
+  #unwind(stack: Stack, at: bigint, here: Located, returning: Frame | undefined): void {
+    const n = this.#unwoundTo(stack, at, here);
+    if (n < 0) return;
+    const lost = returning === undefined || stack.frames[n + 1] !== returning;
+    const count = this.#count();
+    while (stack.frames.length > n + 1) this.#pop(stack, count, lost);
   }
 
   #inline(stack: Stack, frame: Frame, from: bigint): void {

@@ -47,14 +47,20 @@ export class TextNode {
   leaveOut(name: string): void {
     this.rest.set(name, (this.rest.get(name) ?? 0) + 1);
   }
+
+  /** What was left out is shown after all. */
+  takeBack(name: string): void {
+    const times = this.rest.get(name) ?? 0;
+    if (times > 1) this.rest.set(name, times - 1);
+    else this.rest.delete(name);
+  }
 }
 
 /** What the text keeps of a frame that is in the tree. */
 export interface FrameNote {
-  readonly base: TextNode;
-  /** The frame itself has no line: it is only the place of inlined calls that have. */
-  readonly transparent: boolean;
-  /** Where a call made now belongs: `base`, or the innermost inlined call. */
-  inner: TextNode;
+  /** Undefined: the frame has no line, it is only the place of inlined calls that have. */
+  readonly base: TextNode | undefined;
+  /** Where a call made now belongs: `base` (or the line around it), or the innermost inlined call. */
+  inner: TextNode | undefined;
   readonly inlines: Map<InlineCall, TextNode>;
 }

@@ -1,5 +1,5 @@
 import { grouped } from './labels.ts';
-import type { Code } from './code.ts';
+import type { Code, World } from './code.ts';
 import type { Stack } from './frame.ts';
 import type { TextNode } from './text-node.ts';
 
@@ -10,6 +10,8 @@ interface Pending {
   instructions: number | undefined;
   ended: boolean;
   times: number;
+  /** Something else was left out after it: what comes now is no repetition. */
+  sealed: boolean;
 }
 
 const MOST_NAMES = 6;
@@ -29,7 +31,7 @@ export class TextOutput {
   begin(node: TextNode, ended = false): void {
     this.openAround(node);
     this.flush(node.stack.cpu);
-    this.#pending.set(node.stack.cpu, { node, instructions: undefined, ended, times: 1 });
+    this.#pending.set(node.stack.cpu, { node, instructions: undefined, ended, times: 1, sealed: false });
   }
 
   /** Opens the nodes around this one that are not open: inlined calls come and go. */
@@ -47,7 +49,21 @@ export class TextOutput {
   /** The line that waits, when it is a finished call of this code below this parent: a repetition of it needs no line. */
   canRepeat(stack: Stack, parent: TextNode | undefined, code: Code): boolean {
     const pending = this.#pending.get(stack.cpu);
-    return pending !== undefined && pending.ended && pending.node.parent === parent && pending.node.stack === stack && pending.node.code === code;
+    return (
+      pending !== undefined &&
+      pending.ended &&
+      !pending.sealed &&
+      pending.node.parent === parent &&
+      pending.node.stack === stack &&
+      pending.node.code === code
+    );
+  }
+
+  /** A call below this node was left out. */
+  leaveOut(node: TextNode, name: string): void {
+    node.leaveOut(name);
+    const pending = this.#pending.get(node.stack.cpu);
+    if (pending?.node.parent === node) pending.sealed = true;
   }
 
   repeat(cpu: number, instructions: number): void {
@@ -77,18 +93,16 @@ export class TextOutput {
   }
 
   /** The node's call goes on as another function. */
-  become(node: TextNode, label: string, name: string): void {
+  become(node: TextNode, label: string, name: string, world: World): void {
     const { cpu } = node.stack;
     if (this.isPending(node)) {
       this.#pending.delete(cpu);
       this.line(node, undefined, 0, node.label);
-      node.label = label;
-      node.name = name;
-      this.#pending.set(cpu, { node, instructions: undefined, ended: false, times: 1 });
+      Object.assign(node, { label, name, world });
+      this.#pending.set(cpu, { node, instructions: undefined, ended: false, times: 1, sealed: false });
       return;
     }
-    node.label = label;
-    node.name = name;
+    Object.assign(node, { label, name, world });
     if (!node.open) return;
     this.flush(cpu);
     this.#rest(node);

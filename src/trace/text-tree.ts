@@ -12,6 +12,9 @@ const SITE_LIMIT = 3;
 const TRANSITION_LIMIT = 8;
 const VM_LIMIT = 3;
 
+/** How the lines that are open at the end are closed. */
+const RUNNING = ' (still running)';
+
 const worlds: readonly World[] = ['firmware', 'vmm', 'guest'];
 
 /**
@@ -61,7 +64,7 @@ export class TextTree implements TraceWriter {
       }
       if (inner?.hasShown(site ?? code, code) === true || (site !== undefined && site.shown >= SITE_LIMIT)) {
         if (inner === undefined) this.#outermost.set(frameName(frame), (this.#outermost.get(frameName(frame)) ?? 0) + 1);
-        else inner.leaveOut(frameName(frame));
+        else this.#out.leaveOut(inner, frameName(frame));
         return;
       }
     }
@@ -79,7 +82,7 @@ export class TextTree implements TraceWriter {
     const note = noteOf(frame);
     if (note === undefined) return;
     this.#closeInlines(frame, note, undefined);
-    if (note.transparent) return;
+    if (note.base === undefined) return;
     if (frame.kind === 'firmware') note.base.label = `${frame.code.name}${firmwareDetail(frame)}`;
     this.#out.end(note.base, lost ? undefined : instructions, lost ? ' (left behind)' : '');
   }
@@ -98,14 +101,15 @@ export class TextTree implements TraceWriter {
       return;
     }
     const { base } = note;
+    if (base === undefined) return;
     if (!novel && (base.hasShown('=>', code) || base.transitions >= TRANSITION_LIMIT)) {
-      base.leaveOut(`=> ${code.name}`);
+      this.#out.leaveOut(base, `=> ${code.name}`);
       return;
     }
     base.transitions++;
     base.noteShown('=>', code);
     base.code = undefined; // no repetition of it
-    this.#out.become(base, label, code.name);
+    this.#out.become(base, label, code.name, frame.world);
   }
 
   inlined(stack: Stack, frame: Frame, before: InlineCall | undefined): void {
@@ -121,7 +125,7 @@ export class TextTree implements TraceWriter {
         note = noteOf(frame)!;
       }
     } else this.#closeInlines(frame, note, frame.inline, before);
-    note.inner = note.base;
+    note.inner = note.base ?? this.#shownAround(stack, stack.frames.indexOf(frame) - 1);
     for (const call of chain) {
       if (this.#only && !call.wanted) continue;
       let node = note.inlines.get(call);
@@ -155,7 +159,8 @@ export class TextTree implements TraceWriter {
   switched(stack: Stack): void {
     for (const frame of stack.frames) {
       const note = noteOf(frame);
-      for (const node of note === undefined ? [] : [note.base, ...note.inlines.values()]) Object.assign(node, { stack, world: frame.world });
+      for (const node of note === undefined ? [] : [note.base, ...note.inlines.values()])
+        if (node !== undefined) Object.assign(node, { stack, world: frame.world });
     }
   }
 
@@ -168,8 +173,8 @@ export class TextTree implements TraceWriter {
       for (const frame of [...stack.frames].reverse()) {
         const note = noteOf(frame);
         if (note === undefined) continue;
-        this.#closeInlines(frame, note, undefined);
-        if (!note.transparent) this.#out.end(note.base, undefined, note.base.open ? ' (still running)' : '');
+        this.#closeInlines(frame, note, undefined, frame.inline, RUNNING);
+        if (note.base !== undefined) this.#out.end(note.base, undefined, note.base.open ? RUNNING : '');
       }
     }
     this.#out.flushAll();
@@ -193,17 +198,19 @@ export class TextTree implements TraceWriter {
     const node = new TextNode(parent, stack, frame.world, code, label, frameName(frame));
     if (site !== undefined) site.shown++;
     parent?.noteShown(site ?? code, code);
-    frame.note = { base: node, transparent: false, inner: node, inlines: new Map() } satisfies FrameNote;
+    frame.note = { base: node, inner: node, inlines: new Map() } satisfies FrameNote;
     this.#out.begin(node);
   }
 
   /** Shows the frame with this index, and before it what leads there and was left out. */
   #reveal(stack: Stack, index: number, label?: string): void {
     let parent: TextNode | undefined;
+    const repeated = this.#repeating.get(stack.cpu);
     this.#repeating.delete(stack.cpu);
     for (let n = 0; n <= index; n++) {
       const frame = stack.frames[n]!;
       if (frame.note === undefined) {
+        if (n < index && frame !== repeated) parent?.takeBack(frameName(frame));
         this.#show(stack, frame, parent, n === index ? label : undefined);
         frame.code.seen.add(placeOf(stack, frame.world));
         if (n < index) this.#inlineNodes(stack, frame);
@@ -228,13 +235,12 @@ export class TextTree implements TraceWriter {
 
   #wantedNode(stack: Stack, frame: Frame, label: string): void {
     const note = noteOf(frame);
-    if (note === undefined || note.transparent) this.#show(stack, frame, this.#shownAround(stack, stack.frames.indexOf(frame) - 1), label);
-    else this.#out.become(note.base, label, frame.code.name);
+    if (note?.base === undefined) this.#show(stack, frame, this.#shownAround(stack, stack.frames.indexOf(frame) - 1), label);
+    else this.#out.become(note.base, label, frame.code.name, frame.world);
   }
 
   #transparent(stack: Stack, frame: Frame): FrameNote {
-    const around = this.#shownAround(stack, stack.frames.indexOf(frame) - 1) ?? new TextNode(undefined, stack, frame.world, undefined, '', '');
-    const note: FrameNote = { base: around, transparent: true, inner: around, inlines: new Map() };
+    const note: FrameNote = { base: undefined, inner: this.#shownAround(stack, stack.frames.indexOf(frame) - 1), inlines: new Map() };
     frame.note = note;
     return note;
   }
@@ -248,11 +254,11 @@ export class TextTree implements TraceWriter {
   }
 
   /** Closes the inlined calls that are not around `next`. */
-  #closeInlines(frame: Frame, note: FrameNote, next: InlineCall | undefined, before = frame.inline): void {
+  #closeInlines(frame: Frame, note: FrameNote, next: InlineCall | undefined, before = frame.inline, suffix = ''): void {
     const kept = new Set(chainOf(next));
     for (let call = before; call !== undefined && !kept.has(call); call = call.outer) {
       const node = note.inlines.get(call);
-      if (node !== undefined) this.#out.end(node, undefined);
+      if (node !== undefined) this.#out.end(node, undefined, node.open ? suffix : '');
     }
   }
 
@@ -289,7 +295,7 @@ function chainOf(call: InlineCall | undefined): readonly InlineCall[] {
 
 function forgetShown(frame: Frame): void {
   const note = noteOf(frame);
-  note?.base.forgetShown();
+  note?.base?.forgetShown();
   for (const node of note?.inlines.values() ?? []) node.forgetShown();
 }
 
