@@ -85,7 +85,8 @@ export function buildMachine(args: MachineArguments, write: (bytes: Uint8Array) 
       startDate: START_DATE,
       onSerial,
       onDebugConsole: onSerial,
-      firmware: (services) => new Firmware(services, { directory: files, console: { write }, ...(image === undefined ? {} : { image: { path: image } }) }),
+      firmware: (services) =>
+        new Firmware(services, { directory: files, console: { write }, ...(image === undefined ? {} : { image: { path: image } }) }),
     });
   } catch (e) {
     if (e instanceof MachineError) throw new UserError(e.message, ExitStatus.usage);

@@ -8,7 +8,7 @@ import { machineOptions } from './options.ts';
 import { run } from './run.ts';
 import { traceCommand, traceOptions } from './trace.ts';
 
-const runOptions = {
+export const runOptions = {
   ...machineOptions,
   s: { type: 'boolean', default: false, describe: 'shorthand for --gdb tcp:127.0.0.1:1234' },
   S: { type: 'boolean', default: false, describe: 'wait for the debugger before the first instruction' },
@@ -62,7 +62,7 @@ export async function main(argv: readonly string[]): Promise<number> {
         status = traceCommand(args);
       },
     )
-    .example("$0 run -s -S", "then, elsewhere: gdb -ex 'target remote :1234'")
+    .example('$0 run -s -S', "then, elsewhere: gdb -ex 'target remote :1234'")
     .example('$0 run --esp DIR', 'boot a hypervisor from DIR (loadvmm.efi and bitvisor.elf)')
     .example('$0 trace --until vmlaunch', 'the boot of the embedded guest as a call tree')
     .strict()

@@ -33,7 +33,6 @@ export interface RunArguments {
   readonly json: boolean;
 }
 
-
 /** How the run ended, for the exit status and the report. */
 interface Ending {
   readonly status: number;
@@ -81,7 +80,9 @@ export async function run(args: RunArguments): Promise<number> {
   }
   if (listener && address.kind !== 'stdio') {
     log(`gdb stub listening on ${listener.address}`);
-    log(`attach with: gdb -ex 'target remote ${address.kind === 'tcp' ? listener.address.replace(/^tcp:/, '').replace('127.0.0.1:', ':') : address.kind === 'unix' ? address.path : ''}'`);
+    log(
+      `attach with: gdb -ex 'target remote ${address.kind === 'tcp' ? listener.address.replace(/^tcp:/, '').replace('127.0.0.1:', ':') : address.kind === 'unix' ? address.path : ''}'`,
+    );
   }
   const disconnectKeys = address.kind === 'stdio' ? () => {} : connectKeys(machine, () => server.runner.wake(), () => finish({ status: ExitStatus.interrupted, why: 'interrupted' })); // prettier-ignore
   const timer = timeout === undefined ? undefined : setTimeout(() => finish({ status: ExitStatus.timeout, why: `not finished after ${timeout} s` }), timeout * 1000); // prettier-ignore
@@ -101,7 +102,8 @@ export async function run(args: RunArguments): Promise<number> {
   serial.close();
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   const where = machine.cpus.map((cpu) => ({ cpu: cpu.index, at: whereIs(cpu, symbols) }));
-  if (args.json) process.stdout.write(`${JSON.stringify({ ended: ending.why, status: ending.status, cpus: where, ...statistics(machine, seconds) })}\n`);
+  if (args.json)
+    process.stdout.write(`${JSON.stringify({ ended: ending.why, status: ending.status, cpus: where, ...statistics(machine, seconds) })}\n`);
   else {
     if (ending.why !== '') log(ending.why);
     if (ending.status !== ExitStatus.ok || args.until !== undefined) for (const { cpu, at } of where) log(`  cpu${cpu} at ${at}`);

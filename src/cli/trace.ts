@@ -68,7 +68,7 @@ export function traceCommand(args: TraceArguments): number {
 
 /** The exit status that ends the trace, or undefined when the boot was over by itself. */
 function traceUntilEnd(machine: Machine, tracer: Tracer, limit: number, deadline: number): number | undefined {
-  for (let idle = 0; idle < IDLE_ROUNDS; ) {
+  for (let idle = 0; idle < IDLE_ROUNDS;) {
     const left = limit - Number(machine.instructions);
     if (left <= 0) return undefined;
     if (Date.now() > deadline) return ExitStatus.timeout;

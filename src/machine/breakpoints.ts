@@ -59,5 +59,4 @@ export class Breakpoints {
   }
 }
 
-export const offsetOf = (place: BreakpointPlace): number =>
-  'linear' in place ? Number(place.linear & 0xfffn) : place.physical % PAGE_SIZE;
+export const offsetOf = (place: BreakpointPlace): number => ('linear' in place ? Number(place.linear & 0xfffn) : place.physical % PAGE_SIZE);

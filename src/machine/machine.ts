@@ -68,7 +68,7 @@ export class Machine implements Debuggable, MachineServices {
   constructor(options: MachineOptions) {
     const { ramSize, cpus, model, log } = options;
     if (ramSize < 16 << 20 || ramSize > MAX_RAM || ramSize % (1 << 20) !== 0) {
-      throw new MachineError(`RAM of ${ramSize / (1 << 20)} MiB: between 16 and ${MAX_RAM >> 20 >>> 0} whole MiB are possible`);
+      throw new MachineError(`RAM of ${ramSize / (1 << 20)} MiB: between 16 and ${(MAX_RAM >> 20) >>> 0} whole MiB are possible`);
     }
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) throw new MachineError(`${cpus} CPUs: between 1 and ${MAX_CPUS} are possible`);
     this.log = log;
@@ -141,7 +141,7 @@ export class Machine implements Debuggable, MachineServices {
     this.#reason = undefined;
     this.runner.stop = false;
     if (this.scheduler.idle && !this.scheduler.skip()) return { kind: 'idle', until: Infinity };
-    for (let left = budget; left > 0; ) {
+    for (let left = budget; left > 0;) {
       left -= this.scheduler.run(left);
       if (this.#reason) return this.#stopped(this.#reason);
       if (this.scheduler.idle) return { kind: 'idle', until: this.clock.nextDeadline() };
@@ -260,4 +260,3 @@ export class Machine implements Debuggable, MachineServices {
     this.runner.finder.marks = { marked: (page, offset) => this.#breakpoints.marked(page, offset), traced };
   }
 }
-

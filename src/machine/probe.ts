@@ -15,7 +15,10 @@ export interface Probe {
   vmEntry?(cpu: Cpu, launch: boolean): void;
   vmExit?(cpu: Cpu, reason: number, qualification: bigint): void;
   /** A VM entry failed a check, or a VMX instruction failed: `rule` names the check, `section` is the SDM's. */
-  vmFailure?(cpu: Cpu, failure: { readonly instruction: string; readonly error: number; readonly rule: string; readonly section: string; readonly detail: string }): void;
+  vmFailure?(
+    cpu: Cpu,
+    failure: { readonly instruction: string; readonly error: number; readonly rule: string; readonly section: string; readonly detail: string },
+  ): void;
   vmxInstruction?(cpu: Cpu, name: string): void;
   firmwareCall?(cpu: Cpu, service: string, args: readonly bigint[]): void;
   firmwareReturn?(cpu: Cpu, service: string, status: bigint): void;

@@ -39,7 +39,8 @@ export function takeSnapshot(machine: Machine): Snapshot {
 /** Puts a machine of the same kind into the state of a snapshot. */
 export function restoreSnapshot(machine: Machine, s: Snapshot): void {
   const { linear, cpus } = machine;
-  const differs = (what: string, mine: unknown, its: unknown): SnapshotError => new SnapshotError(`snapshot of a machine with ${what} ${String(its)}; this one has ${String(mine)}`);
+  const differs = (what: string, mine: unknown, its: unknown): SnapshotError =>
+    new SnapshotError(`snapshot of a machine with ${what} ${String(its)}; this one has ${String(mine)}`);
   if (s.ramSize !== linear.ramSize) throw differs('RAM', linear.ramSize, s.ramSize);
   if (s.cpus.length !== cpus.length * CPU_BLOCK_SIZE) throw differs('CPUs', cpus.length, s.cpus.length / CPU_BLOCK_SIZE);
   if (s.model !== cpus[0]!.model.name) throw differs('CPU model', cpus[0]!.model.name, s.model);

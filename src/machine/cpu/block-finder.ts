@@ -123,7 +123,16 @@ export class BlockFinder {
     return codePage;
   }
 
-  #build(codePage: CodePage | undefined, page: number, at: number, end: number, offset: number, mode: 16 | 32 | 64, limit: number, bytes = this.#m.u8): number {
+  #build(
+    codePage: CodePage | undefined,
+    page: number,
+    at: number,
+    end: number,
+    offset: number,
+    mode: 16 | 32 | 64,
+    limit: number,
+    bytes = this.#m.u8,
+  ): number {
     const trap = this.trapRange;
     const base = page * PAGE_SIZE;
     const inTraps = base + PAGE_SIZE > trap.base && base < trap.base + trap.length;

@@ -28,8 +28,7 @@ const top = (v: Value): Value => w.wrap(w.shrU(v, w.like(v, v.type === 'i32' ? 3
 function flagsCarry(m: Emitter, a: Value, b: Value, r: Value, width: Width, subtract: boolean): void {
   // Carry out of the top bit: majority of the operand bits and the inverted result bit (SDM Vol. 1, 3.4.3.1).
   const x = subtract ? w.not(a) : a;
-  const carry =
-    width >= 32 ? top(w.or(w.and(x, b), w.and(w.or(x, b), subtract ? r : w.not(r)))) : carryOf(r, width);
+  const carry = width >= 32 ? top(w.or(w.and(x, b), w.and(w.or(x, b), subtract ? r : w.not(r)))) : carryOf(r, width);
   m.setFlags(signExtend(r, width), signExtend(w.xor(w.xor(a, b), r), width), carry);
 }
 

@@ -87,9 +87,7 @@ function divide(signed: boolean): Semantics {
       const rdx = m.register(RDX, 64);
       const low = m.let(rax.get());
       const high = m.let(rdx.get());
-      const plain = signed
-        ? w.and(w.eq(high, w.shrS(low, w.i64(63))), w.eqz(w.and(w.eq(b, w.i64(-1)), w.eq(low, w.i64(1n << 63n)))))
-        : w.eqz(high);
+      const plain = signed ? w.and(w.eq(high, w.shrS(low, w.i64(63))), w.eqz(w.and(w.eq(b, w.i64(-1)), w.eq(low, w.i64(1n << 63n))))) : w.eqz(high);
       m.f.if(
         plain,
         () => {

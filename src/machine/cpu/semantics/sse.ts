@@ -36,8 +36,7 @@ const lanes = (op: number) => binary((a, b) => w.simd(op, 'v128', a, b));
 const interleave = (bytes: number, high: boolean) => {
   const order: number[] = [];
   const base = high ? 8 : 0;
-  for (let k = 0; k < 8; k += bytes)
-    for (const from of [0, 16]) for (let b = 0; b < bytes; b++) order.push(from + base + k + b);
+  for (let k = 0; k < 8; k += bytes) for (const from of [0, 16]) for (let b = 0; b < bytes; b++) order.push(from + base + k + b);
   return binary((a, b) => shuffle(a, b, order));
 };
 

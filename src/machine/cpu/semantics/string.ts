@@ -15,8 +15,7 @@ const RSI = 48;
 const RDI = 56;
 
 /** Bytes to the next element: DF says which way. */
-const step = (m: Emitter): Local =>
-  m.let(w.select(w.and(w.load32(m.c, SYSFLAGS), w.i32(Flag.DF)), w.i64(-m.width / 8), w.i64(m.width / 8)));
+const step = (m: Emitter): Local => m.let(w.select(w.and(w.load32(m.c, SYSFLAGS), w.i32(Flag.DF)), w.i64(-m.width / 8), w.i64(m.width / 8)));
 
 const advance = (m: Emitter, register: number, by: Value): void => {
   const r = m.register(register, 64);

@@ -191,7 +191,18 @@ export class BlockBuilder {
       this.#keepInsn(rec);
       return 'ends';
     }
-    const bits = isVector(row) && !usesGeneral(row) ? 32 : isVector(row) ? (d.opsize === 64 ? 64 : 32) : row.name === 'cmpxchg8b' ? (d.opsize === 64 ? 64 : 32) : d.opsize;
+    const bits =
+      isVector(row) && !usesGeneral(row)
+        ? 32
+        : isVector(row)
+          ? d.opsize === 64
+            ? 64
+            : 32
+          : row.name === 'cmpxchg8b'
+            ? d.opsize === 64
+              ? 64
+              : 32
+            : d.opsize;
     const next = offset + d.length;
     let form = 0;
     let base: number = L.SLOT_ZERO;
@@ -307,7 +318,8 @@ export class BlockBuilder {
     this.#u8[rec + REC_BASE] = rip ? L.SLOT_CODE_PAGE : d.base >= 0 ? d.base * 8 : L.SLOT_ZERO;
     this.#u8[rec + REC_INDEX] = d.index >= 0 ? d.index * 8 : L.SLOT_ZERO;
     this.#i32[(rec + REC_DISP) >> 2] = rip ? d.disp + next : d.disp;
-    const write = /^E|^O|^W/.test(row.operands[0] ?? '') && !/^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm)$/.test(row.name) && !/^nop/.test(row.name);
+    const write =
+      /^E|^O|^W/.test(row.operands[0] ?? '') && !/^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm)$/.test(row.name) && !/^nop/.test(row.name);
     const base = row.name === 'lea' || (mode === 64 && d.segment < 4) ? L.SLOT_ZERO : seg + L.SEG_BASE;
     const limit = checked ? seg + (write || row.name === 'cmpxchg8b' ? L.SEG_WRITE_END : L.SEG_READ_END) : 0;
     this.#u8[rec + REC_A] = this.#accessBytes(bits);

@@ -44,11 +44,19 @@ const hasMemoryForm = (row: Row): boolean => row.operands.some((o) => /^[EMOW]/.
 function* variants(row: Row): Generator<{ width: number; form: number; extra: number; configure(m: Emitter): void }> {
   const vector = isVector(row);
   const widthList = row.byte ? [0] : vector && !usesGeneral(row) ? [2] : vector || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
-  const formList = hasMemoryForm(row) ? (row.form === 'memory' || row.operands.some((o) => o[0] === 'O') ? [1, 2] : row.hot ? [0, 1, 2] : [0, 2]) : [0];
+  const formList = hasMemoryForm(row)
+    ? row.form === 'memory' || row.operands.some((o) => o[0] === 'O')
+      ? [1, 2]
+      : row.hot
+        ? [0, 1, 2]
+        : [0, 2]
+    : [0];
   const extras = row.string
     ? [0, 4, 8]
     : row.branch || row.stack
-      ? [0, 1, ...(/^j|^loop/.test(row.name) && row.operands[0]![0] === 'J' ? [2] : [])].flatMap((e) => (countsInRcx(row.name) ? [e, e | 4, e | 8] : [e]))
+      ? [0, 1, ...(/^j|^loop/.test(row.name) && row.operands[0]![0] === 'J' ? [2] : [])].flatMap((e) =>
+          countsInRcx(row.name) ? [e, e | 4, e | 8] : [e],
+        )
       : [0];
   for (const width of widthList)
     for (const form of formList)
@@ -98,11 +106,7 @@ function build(): Handler[] {
 }
 
 /** Instructions that a conditional branch often follows, by handler key: name.width.form.variant.operands. */
-const fusible = [
-  /^cmp\.[023]\.(r|mb|mx)\.0\./,
-  /^test\.[023]\.(r|mb)\.0\./,
-  /^(add|sub|and|dec)\.[23]\.r\.0\.R/,
-];
+const fusible = [/^cmp\.[023]\.(r|mb|mx)\.0\./, /^test\.[023]\.(r|mb)\.0\./, /^(add|sub|and|dec)\.[23]\.r\.0\.R/];
 /** Conditions that are one comparison: b ae e ne be a s ns l ge le g. */
 const fusedConditions = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];
 

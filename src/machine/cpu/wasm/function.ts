@@ -1,5 +1,5 @@
 import type { Code, Type, Value } from './value.ts';
-import { typeCode, uleb } from './value.ts';
+import { uleb } from './value.ts';
 
 /** A branch target: remembers at which nesting depth it was opened. */
 export interface Label {

@@ -37,8 +37,16 @@ export function buildModule(imports: readonly ImportedFunction[], exports: Reado
   section(1, types.length, types.flat());
   const limits = [...text('env'), ...text('memory'), 2, 1, 1, ...uleb(0x1_0000)];
   section(2, imports.length + 1, [...limits, ...imports.flatMap((f, n) => [...text('env'), ...text(f.name), 0, ...uleb(n)])]);
-  section(3, functions.length, functions.flatMap((_, n) => uleb(imports.length + n)));
-  section(7, functions.length, functions.flatMap(([name], n) => [...text(name), 0, ...uleb(imports.length + n)]));
+  section(
+    3,
+    functions.length,
+    functions.flatMap((_, n) => uleb(imports.length + n)),
+  );
+  section(
+    7,
+    functions.length,
+    functions.flatMap(([name], n) => [...text(name), 0, ...uleb(imports.length + n)]),
+  );
   const bodies: number[] = [];
   for (const [, f] of functions) {
     const locals = f.locals.flatMap((t) => [1, typeCode[t]]);
