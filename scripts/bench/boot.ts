@@ -9,7 +9,7 @@ export interface Boot {
   readonly processSeconds: number;
   /** From reset. */
   readonly seconds: number;
-  readonly residentMiB: number;
+  readonly peakMiB: number;
 }
 
 /** Boots to the first vmlaunch in a process of its own. */
@@ -25,7 +25,7 @@ export function boot(machineArguments: readonly string[]): Promise<Boot> {
       resolve({
         instructions: report['instructions']!,
         seconds: report['seconds']!,
-        residentMiB: report['resident memory, MiB']!,
+        peakMiB: report['peak memory, MiB']!,
         processSeconds,
       });
     });

@@ -17,7 +17,7 @@ function printSpeed({ name, speed, native }: Speed): void {
 function printBoot(name: string, b: Boot): void {
   print(`${name}: reset to vmlaunch`, `${b.instructions.toLocaleString('en')} instructions, ${b.seconds.toFixed(2)} s`);
   print(`${name}: process start to vmlaunch`, `${b.processSeconds.toFixed(2)} s`);
-  print(`${name}: resident memory`, `${b.residentMiB} MiB, guest RAM that was touched included`);
+  print(`${name}: peak memory`, `${b.peakMiB} MiB, guest RAM that was touched included`);
 }
 
 for (const speed of loopSpeeds()) printSpeed(speed);

@@ -29,6 +29,6 @@ export function statistics(machine: Machine, seconds: number): Record<string, nu
     'code pages decoded': pages.stats.pages,
     'code pages invalidated': pages.stats.invalidations,
     'code cache flushes': pages.stats.flushes,
-    'resident memory, MiB': Math.round(process.memoryUsage.rss() / 2 ** 20),
+    'peak memory, MiB': Math.round(process.resourceUsage().maxRSS / 1024),
   };
 }

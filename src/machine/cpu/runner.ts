@@ -33,6 +33,10 @@ const withErrorCode = new Set([8, 10, 11, 12, 13, 14, 17, 21]);
 
 const softwareInterrupts = new Set(['int_n', 'int3', 'into', 'int1']);
 
+/** Not a record: emitted code is not running, or is between two blocks. */
+const OUTSIDE = 0;
+const BETWEEN = 1;
+
 /** What the machine wants to know of, and may stop the run for. */
 export interface RunnerClient {
   /** A marked instruction is about to execute: a reason stops before it. */
@@ -65,7 +69,7 @@ export class Runner {
   /** Ticks done in this slice before the current call of emitted code, that call's budget, and where it last called out. */
   #done = 0;
   #budget = 0;
-  #calloutRecord = 0;
+  #calloutRecord = OUTSIDE;
   #calloutLeft = 0;
   /** A single instruction is executed exactly: watchpoints are noted, not avoided. */
   #exact = false;
@@ -93,7 +97,8 @@ export class Runner {
 
   /** Ticks since the slice began, exact at the instruction that asks: the clock's `elapsed`. */
   elapsed(): number {
-    if (this.#calloutRecord === 0) return this.#done;
+    if (this.#calloutRecord === OUTSIDE) return this.#done;
+    if (this.#calloutRecord === BETWEEN) return this.#done + this.#budget - this.#calloutLeft;
     return this.#done + this.#budget - this.#calloutLeft + this.#before(this.#calloutRecord);
   }
 
@@ -106,7 +111,7 @@ export class Runner {
   /** Starts or goes on with a slice of which `done` ticks are over: `elapsed` counts from its beginning. */
   beginSlice(done: number): void {
     this.#done = done;
-    this.#calloutRecord = 0;
+    this.#calloutRecord = OUTSIDE;
   }
 
   /** Executes exactly one instruction (or delivers one event), whatever breakpoint stands there. Returns the ticks done. */
@@ -212,9 +217,9 @@ export class Runner {
 
   #enterEmitted(cpu: Cpu, record: number, budget: number, floor: number): void {
     this.#budget = budget;
-    this.#calloutRecord = 0;
+    this.#calloutRecord = OUTSIDE;
     const code = this.#run(cpu.block, record, budget, floor);
-    this.#calloutRecord = 0;
+    this.#calloutRecord = OUTSIDE;
     const left = cpu.u32(L.LEFT) | 0;
     const at = cpu.u32(L.RECORD);
     if (code === Exit.stop) {
@@ -305,6 +310,7 @@ export class Runner {
   }
 
   #enter(cpu: Cpu, left: number): number {
+    this.#callout(BETWEEN, left);
     const linear = cpu.u64(L.SLOW_ADDRESS);
     try {
       if (cpu.guest) cpu.rip = ripOf(cpu, linear);
@@ -324,6 +330,7 @@ export class Runner {
 
   /** Finds the target of a branch within its page and remembers it in the record. 0: leave and find it from RIP. */
   #link(cpu: Cpu, record: number, left: number): number {
+    this.#callout(BETWEEN, left);
     const linear = cpu.u64(L.SLOT_CODE_PAGE) + BigInt(this.#m.i32[(record + REC_DISP) >> 2]!);
     cpu.setU64(L.SLOW_ADDRESS, linear);
     const { flushes } = this.finder.pages.stats;

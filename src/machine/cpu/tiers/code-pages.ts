@@ -6,6 +6,9 @@ import type { Insn } from '../isa/insn.ts';
 export const SCRATCH_RECORDS = 256;
 const FIRST = RECORDS + SCRATCH_RECORDS * RECORD_SIZE;
 
+/** They are objects, so they are bounded apart from the records. */
+const MAX_INSNS = 200_000;
+
 /** Decoded code of one physical page in one mode (16, 32 or 64-bit code). */
 export interface CodePage {
   readonly page: number;
@@ -61,7 +64,7 @@ export class CodePages {
 
   /** Room for a block of at most `records` records; flushes everything first when there is none. */
   reserve(records: number): number {
-    if (this.#nextRecord + records * RECORD_SIZE > RECORDS + RECORDS_SIZE) this.flush();
+    if (this.#nextRecord + records * RECORD_SIZE > RECORDS + RECORDS_SIZE || this.insns.length > MAX_INSNS) this.flush();
     return this.#nextRecord;
   }
 
