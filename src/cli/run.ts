@@ -62,7 +62,12 @@ export async function run(args: RunArguments): Promise<number> {
     machine: limited,
     stopEvent: (reason, client) => target.stopEvent(reason, client),
     log,
-    idle: (until) => (until === Infinity ? Infinity : Math.min(10, Math.max(0, (until - machine.clock.now()) / 1e6))),
+    idle: (until) => {
+      if (until === Infinity) deadEnd();
+      // A run of a given length is not for a person at the keyboard: time jumps to the next timer.
+      else if (limit !== undefined && !server.attached) return 0;
+      return until === Infinity ? Infinity : Math.min(10, Math.max(0, (until - machine.clock.now()) / 1e6));
+    },
     onQuit: () => finish({ status: ExitStatus.ok, why: 'the debugger asked to quit' }),
     onStop: (reason) => {
       const ending = endingOf(machine, reason, untilIds, args.until);
@@ -70,6 +75,16 @@ export async function run(args: RunArguments): Promise<number> {
       else if (!server.attached) server.start();
     },
   });
+
+  let told = false;
+  /** Every CPU halts and no timer is armed. */
+  const deadEnd = (): void => {
+    const why = 'every CPU halts and no timer is armed';
+    if (args.until !== undefined || limit !== undefined) {
+      finish({ status: ExitStatus.notReached, why: `${why}: ${args.until ?? `instruction ${limit!.toLocaleString('en')}`} will not be reached` });
+    } else if (!told) log(`${why}: only input, the debugger or a reset can go on`);
+    told = true;
+  };
 
   let listener: Listener | undefined;
   try {

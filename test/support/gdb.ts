@@ -39,7 +39,12 @@ export function runGdb(commands: readonly string[], options: GdbOptions = {}): P
   const args = ['-nx', '-nh', '-q', '-batch', ...settings.flatMap((c) => ['-iex', c]), ...commands.flatMap((c) => ['-ex', c])];
   if (options.file) args.push(options.file);
   return new Promise((resolve, reject) => {
-    const child = spawn(gdbPath, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: options.cwd, env: { ...process.env, LC_ALL: 'C', TERM: 'dumb' } });
+    // One pipe for both: what gdb says and what `monitor` prints (on its standard error) stay in order.
+    const child = spawn('sh', ['-c', 'exec "$0" "$@" 2>&1', gdbPath, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: options.cwd,
+      env: { ...process.env, LC_ALL: 'C', TERM: 'dumb' },
+    });
     let output = '';
     const take = (text: string): void => {
       output += text;

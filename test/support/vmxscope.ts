@@ -86,8 +86,7 @@ export class Running {
 }
 
 /** Runs vmxscope to its end. */
-export const vmxscope = (args: readonly string[], options: RunOptions = {}): Promise<Run> =>
-  new Running(args, { input: '', ...options }).ended;
+export const vmxscope = (args: readonly string[], options: RunOptions = {}): Promise<Run> => new Running(args, { input: '', ...options }).ended;
 
 /** Starts a machine that waits for gdb on a free port. Whoever starts it ends it. */
 export async function waitingMachine(args: readonly string[] = [], options: RunOptions = {}): Promise<Running & { readonly port: string }> {
