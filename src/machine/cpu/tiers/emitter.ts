@@ -4,6 +4,8 @@ import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
 import { BOUNCE_END, RECORD_SIZE, TLB_ENTRIES } from '../../memory/layout.ts';
 import { CR0, CR4 } from '../cpu.ts';
+import { knownCondition } from './known-flags.ts';
+import type { KnownFlags } from './known-flags.ts';
 import { Exit, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
 
 export type Width = 8 | 16 | 32 | 64;
@@ -329,72 +331,6 @@ export class Emitter {
     this.f.set(this.pc, record);
     this.f.br(this.enterLabel);
     this.ended = true;
-  }
-}
-
-/** Flags as they follow from a subtraction `a - b`, from a logical result `r` (CF = OF = 0), or ZF and SF from a result. Operands are zero-extended to their type. */
-export type KnownFlags =
-  | { readonly kind: 'sub'; readonly a: Value; readonly b: Value; readonly width: Width }
-  | { readonly kind: 'logic' | 'result'; readonly r: Value; readonly width: Width };
-
-/** A condition as one comparison: the order of SDM Vol. 1, appendix B. Undefined where the flags have to be looked at. */
-function knownCondition(known: KnownFlags, cc: number): Value | undefined {
-  if (known.kind !== 'sub') {
-    if (known.kind === 'result' && ![4, 5, 8, 9].includes(cc)) return undefined;
-    const r = known.width >= 32 ? known.r : known.width === 16 ? w.extend16(known.r) : w.extend8(known.r);
-    const zero = w.like(r, 0);
-    switch (cc) {
-      case 2: // b, o: never
-      case 0:
-        return w.i32(0);
-      case 3:
-      case 1:
-        return w.i32(1);
-      case 4: // e, be
-      case 6:
-        return w.eqz(r);
-      case 5:
-      case 7:
-        return w.ne(r, zero);
-      case 8: // s, l
-      case 12:
-        return w.ltS(r, zero);
-      case 9:
-      case 13:
-        return w.geS(r, zero);
-      case 14:
-        return w.leS(r, zero);
-      case 15:
-        return w.gtS(r, zero);
-      default:
-        return undefined;
-    }
-  }
-  const { a, b, width } = known;
-  const extend = (v: Value): Value => (width >= 32 ? v : width === 16 ? w.extend16(v) : w.extend8(v));
-  switch (cc) {
-    case 2:
-      return w.ltU(a, b);
-    case 3:
-      return w.geU(a, b);
-    case 4:
-      return w.eq(a, b);
-    case 5:
-      return w.ne(a, b);
-    case 6:
-      return w.leU(a, b);
-    case 7:
-      return w.gtU(a, b);
-    case 12:
-      return w.ltS(extend(a), extend(b));
-    case 13:
-      return w.geS(extend(a), extend(b));
-    case 14:
-      return w.leS(extend(a), extend(b));
-    case 15:
-      return w.gtS(extend(a), extend(b));
-    default:
-      return undefined;
   }
 }
 
