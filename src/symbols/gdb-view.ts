@@ -3,6 +3,8 @@ import { SHN_LORESERVE } from './elf/constants.ts';
 import { openElf, readElfTables } from './elf/elf-file.ts';
 import { elf32ToElf64View } from './elf/elf64-view.ts';
 import { isElf } from './elf/header.ts';
+import { trimElf64 } from './elf/trim-elf64.ts';
+import type { LinkRange } from './link-range.ts';
 import { vmxInstructionSymbols } from './vmx-instructions.ts';
 
 /**
@@ -14,6 +16,11 @@ export function gdbView(bytes: Uint8Array): Uint8Array {
   const { format, codeBits } = openElf(bytes, { name: 'ELF file' });
   if (codeBits === 32) return bytes;
   return withVmxSymbols(format === 'elf32' ? elf32ToElf64View(bytes) : bytes);
+}
+
+/** The view of a file of which only a range of link addresses is in memory, made from the view of the whole file. */
+export function partialGdbView(view: Uint8Array, range: LinkRange): Uint8Array {
+  return isElf(view) && readElfTables(view).header.bits === 64 ? trimElf64(view, range) : view;
 }
 
 /**

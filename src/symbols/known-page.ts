@@ -1,4 +1,4 @@
-import type { SymbolFile } from './symbol-file.ts';
+import type { Section, SymbolFile } from './symbol-file.ts';
 
 export const PAGE_SIZE = 4096;
 
@@ -12,14 +12,15 @@ export interface KnownPage {
 }
 
 /**
- * The pages of a file's executable sections. Data sections change at run time, relocation sites at load time, and bytes outside all sections
- * are whatever the loader left there: none of them counts.
+ * The pages of a file's sections that count; if not told otherwise the executable ones, as data sections change at run time. Relocation sites
+ * change at load time, and bytes outside all sections are whatever the loader left there: they never count.
  */
-export function knownPages(file: SymbolFile): KnownPage[] {
+export function knownPages(file: SymbolFile, counts: (section: Section) => boolean = (section) => section.executable): KnownPage[] {
   const pages = new Map<bigint, { content: Uint8Array; mask: Uint8Array | undefined }>();
   const maskOf = (page: { mask: Uint8Array | undefined }) => (page.mask ??= new Uint8Array(PAGE_SIZE).fill(1));
-  for (const { executable, address, bytes } of file.sections) {
-    if (!executable) continue;
+  for (const section of file.sections) {
+    if (!counts(section)) continue;
+    const { address, bytes } = section;
     for (let done = 0; done < bytes.length;) {
       const at = address + BigInt(done);
       const linkPage = at & ~0xfffn;
@@ -52,6 +53,8 @@ export function knownPages(file: SymbolFile): KnownPage[] {
 export interface Comparison {
   /** Bytes that count. */
   readonly significant: number;
+  /** Of these, not zero in the file. */
+  readonly nonZero: number;
   /** Of these, equal. */
   readonly equal: number;
   /** Of these, not zero: zeros are everywhere in memory and prove nothing. */
@@ -61,14 +64,16 @@ export interface Comparison {
 export function comparePage({ content, mask }: KnownPage, page: Uint8Array): Comparison {
   let significant = 0;
   let equal = 0;
+  let nonZero = 0;
   let equalNonZero = 0;
   for (let i = 0; i < PAGE_SIZE; i++) {
     if (mask !== undefined && mask[i] === 0) continue;
     significant++;
     const byte = content[i];
+    if (byte !== 0) nonZero++;
     if (byte !== page[i]) continue;
     equal++;
     if (byte !== 0) equalNonZero++;
   }
-  return { significant, equal, equalNonZero };
+  return { significant, nonZero, equal, equalNonZero };
 }

@@ -60,6 +60,12 @@ export class AbbreviationTable {
     return found;
   }
 
+  /** The first offset behind the table. */
+  get end(): number {
+    while (!this.#complete) if (this.#readNext() === undefined) this.#complete = true;
+    return this.#reader.pos;
+  }
+
   #readNext(): Abbreviation | undefined {
     const reader = this.#reader;
     const start = reader.pos;

@@ -13,6 +13,7 @@ export const DW_TAG_call_site = 0x48;
 export const DW_TAG_GNU_call_site = 0x4109;
 
 export const DW_AT_sibling = 0x01;
+export const DW_AT_location = 0x02;
 export const DW_AT_name = 0x03;
 export const DW_AT_stmt_list = 0x10;
 export const DW_AT_low_pc = 0x11;
@@ -92,6 +93,9 @@ export const DW_RLE_offset_pair = 4;
 export const DW_RLE_base_address = 5;
 export const DW_RLE_start_end = 6;
 export const DW_RLE_start_length = 7;
+
+export const DW_OP_addr = 0x03;
+export const DW_OP_piece = 0x93;
 
 export const DW_LNCT_path = 1;
 export const DW_LNCT_directory_index = 2;

@@ -14,17 +14,20 @@ export interface LineRow {
 export interface LineSequence {
   readonly rows: readonly LineRow[];
   readonly end: number;
+  /** Where its part of the program stands in .debug_line: it depends on no other part (DWARF 5 section 6.2.2). */
+  readonly programStart: number;
+  readonly programEnd: number;
 }
 
-const DW_LNS_copy = 1;
-const DW_LNS_advance_pc = 2;
-const DW_LNS_advance_line = 3;
-const DW_LNS_set_file = 4;
-const DW_LNS_negate_stmt = 6;
+export const DW_LNS_copy = 1;
+export const DW_LNS_advance_pc = 2;
+export const DW_LNS_advance_line = 3;
+export const DW_LNS_set_file = 4;
+export const DW_LNS_negate_stmt = 6;
 const DW_LNS_const_add_pc = 8;
 const DW_LNS_fixed_advance_pc = 9;
-const DW_LNE_end_sequence = 1;
-const DW_LNE_set_address = 2;
+export const DW_LNE_end_sequence = 1;
+export const DW_LNE_set_address = 2;
 
 /** Runs a line number program (DWARF 5 section 6.2.5). Sequences of discarded code, which lie below the base, are left out. */
 export function runLineProgram(context: DwarfContext, header: LineHeader): LineSequence[] {
@@ -35,6 +38,7 @@ export function runLineProgram(context: DwarfContext, header: LineHeader): LineS
   const constantAdvance = Math.floor((255 - opcodeBase) / lineRange) * minimumInstructionLength;
   const sequences: LineSequence[] = [];
   let rows: LineRow[] = [];
+  let programStart = reader.pos;
   let address = context.base.zero;
   let file = 1;
   let line = 1;
@@ -57,8 +61,9 @@ export function runLineProgram(context: DwarfContext, header: LineHeader): LineS
         if (size > reader.left) reader.fail(`extended opcode of ${size} bytes does not end inside its table`);
         const extended = size > 0 ? reader.u8() : 0;
         if (extended === DW_LNE_end_sequence) {
-          addSequence(sequences, rows, address);
+          addSequence(sequences, { rows, end: address, programStart, programEnd: start + size });
           rows = [];
+          programStart = start + size;
           address = context.base.zero;
           file = 1;
           line = 1;
@@ -98,10 +103,11 @@ export function runLineProgram(context: DwarfContext, header: LineHeader): LineS
   return sequences;
 }
 
-function addSequence(sequences: LineSequence[], rows: LineRow[], end: number): void {
+function addSequence(sequences: LineSequence[], sequence: LineSequence & { readonly rows: LineRow[] }): void {
+  const { rows, end } = sequence;
   const first = rows[0];
   if (first === undefined || first.address < 0) return;
   // Hand-written assembly with .org or subsections may go backwards; searching needs order.
   if (rows.some((row, i) => i > 0 && row.address < rows[i - 1]!.address)) rows.sort((a, b) => a.address - b.address);
-  if (end > rows[0]!.address) sequences.push({ rows, end });
+  if (end > rows[0]!.address) sequences.push(sequence);
 }

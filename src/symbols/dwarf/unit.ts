@@ -107,10 +107,12 @@ export class Unit implements UnitFormat {
 
   addressOf({ form, value }: AttributeValue): number {
     if (!isAddressIndexForm(form)) return value;
-    return this.#indexed(this.context.section.addr, '.debug_addr', this.#addrBase + value * this.addressSize).address(
-      this.addressSize,
-      this.context.base,
-    );
+    return this.#indexed(this.context.section.addr, '.debug_addr', this.indexedAddressAt(value)).address(this.addressSize, this.context.base);
+  }
+
+  /** Where in .debug_addr an address stands that is given by index. */
+  indexedAddressAt(index: number): number {
+    return this.#addrBase + index * this.addressSize;
   }
 
   addressAtIndex(index: number): number {
@@ -151,10 +153,15 @@ export class Unit implements UnitFormat {
     this.context.budget.spend(attributes.length / 3, '.debug_info');
   }
 
+  /** Where in .debug_rnglists the offset of a list stands that is given by index, and what it counts from. */
+  indexedRangeListAt(index: number): { at: number; base: number } {
+    return { at: this.#rnglistsBase + index * this.offsetSize, base: this.#rnglistsBase };
+  }
+
   #rangeListOffset({ form, value }: AttributeValue): number {
     if (form !== dw.DW_FORM_rnglistx) return value;
-    const reader = this.#indexed(this.context.section.rnglists, '.debug_rnglists', this.#rnglistsBase + value * this.offsetSize);
-    return this.#rnglistsBase + reader.sized(this.offsetSize);
+    const { at, base } = this.indexedRangeListAt(value);
+    return base + this.#indexed(this.context.section.rnglists, '.debug_rnglists', at).sized(this.offsetSize);
   }
 
   #indexed(section: Uint8Array, where: string, offset: number): ByteReader {
@@ -183,6 +190,8 @@ export interface UnitHeader extends UnitFormat {
   readonly end: number;
   readonly type: number;
   readonly abbreviationOffset: number;
+  /** Where that offset itself stands. */
+  readonly abbreviationOffsetAt: number;
   readonly firstEntry: number;
 }
 
@@ -197,9 +206,11 @@ export function readUnitHeader(reader: ByteReader): UnitHeader {
   let type = dw.DW_UT_compile;
   let addressSize: number;
   let abbreviationOffset: number;
+  let abbreviationOffsetAt = reader.pos;
   if (version >= 5) {
     type = reader.u8();
     addressSize = reader.u8();
+    abbreviationOffsetAt = reader.pos;
     abbreviationOffset = reader.sized(offsetSize);
     if (type === dw.DW_UT_skeleton || type === dw.DW_UT_split_compile) reader.skip(8);
     else if (type === dw.DW_UT_type || type === dw.DW_UT_split_type) reader.skip(8 + offsetSize);
@@ -211,7 +222,7 @@ export function readUnitHeader(reader: ByteReader): UnitHeader {
   const firstEntry = reader.pos;
   if (firstEntry > end) reader.fail('unit is shorter than its header', offset);
   reader.seek(end);
-  return { offset, end, version, type, offsetSize, addressSize, abbreviationOffset, firstEntry };
+  return { offset, end, version, type, offsetSize, addressSize, abbreviationOffset, abbreviationOffsetAt, firstEntry };
 }
 
 /** DWARF 5 section 7.4: 32-bit and 64-bit formats. */
