@@ -1,25 +1,41 @@
 import type { Case, Outcome } from './case.ts';
 
-const ARITHMETIC = 0xcd5; // CF PF AF ZF SF DF OF
+/** CF PF AF ZF SF TF DF OF NT AC. */
+const COMPARED = 0x4_4dd5;
+const DE = 0;
+const PF = 14;
 const hex = (v: bigint | number): string => v.toString(16);
+const segmentNames = ['es', 'cs', 'ss', 'ds', 'gs'];
 
 /** What differs between the host's CPU and the emulator; empty when they agree. */
 export function differences(c: Case, host: Outcome, emulated: Outcome): string[] {
-  if (host.vector !== emulated.vector) return [`vector: host ${host.vector}, emulator ${emulated.vector}`];
+  if (host.vector !== emulated.vector)
+    return [`vector: host ${host.vector} at ${hex(host.rip)}, emulator ${emulated.vector} at ${hex(emulated.rip)}`];
   const out: string[] = [];
   const check = (what: string, a: bigint | number, b: bigint | number): void => {
     if (a !== b) out.push(`${what}: host ${hex(a)}, emulator ${hex(b)}`);
   };
+  const long = c.mode === '64';
+  const width = long ? 64 : 32;
   check('rip', host.rip, emulated.rip);
-  host.gpr.forEach((v, n) => check(`r${n}`, v, emulated.gpr[n]!));
-  host.xmm.forEach((v, n) => check(`xmm${n >> 1}[${n & 1}]`, v, emulated.xmm[n]!));
-  if (host.vector >= 0) return out; // flags after a fault, and memory that microcode wrote before it, are the host's own matter
-  const mask = ARITHMETIC & ~c.undefinedFlags;
-  check('flags', host.flags & mask, emulated.flags & mask);
+  // Outside 64-bit mode the upper halves and r8-r15 are not defined: SDM Vol. 1, 3.4.1.1.
+  for (let n = 0; n < (long ? 16 : 8); n++) check(`r${n}`, BigInt.asUintN(width, host.gpr[n]!), BigInt.asUintN(width, emulated.gpr[n]!));
+  for (let n = 0; n < (long ? 32 : 16); n++) check(`xmm${n >> 1}[${n & 1}]`, host.xmm[n]!, emulated.xmm[n]!);
+  for (const [n, name] of segmentNames.entries()) if (name !== 'cs' || host.vector >= 0) check(name, host.selectors[n]!, emulated.selectors[n]!);
+  const fault = host.vector >= 0;
+  if (fault) {
+    // Linux hides from programs whether a page of its own is there.
+    const kernel = host.vector === PF && host.cr2 >= 1n << 47n;
+    check('error code', kernel ? host.error | 1 : host.error, kernel ? emulated.error | 1 : emulated.error);
+    if (host.vector === PF) check('cr2', host.cr2, emulated.cr2);
+  }
+  const mask = COMPARED & ~c.undefinedFlags;
+  if (host.vector !== DE) check('flags', host.flags & mask, emulated.flags & mask);
+  if (c.memory === 'ignored' || (fault && c.memory === 'unless faulted')) return out;
   const memory = (o: Outcome): string => o.changes.map((w) => `${hex(w.at)}=${hex(w.value)}`).join(' ');
   if (memory(host) !== memory(emulated)) out.push(`memory: host ${memory(host)}, emulator ${memory(emulated)}`);
   return out;
 }
 
 export const describeCase = (c: Case): string =>
-  `${c.name}: ${Buffer.from(c.code).toString('hex')} flags=${hex(c.flags)} ${c.gpr.map((v, n) => `r${n}=${hex(v)}`).join(' ')}`;
+  `${c.mode}: ${c.name}: ${Buffer.from(c.code).toString('hex')} start=${hex(c.start)} flags=${hex(c.flags)} seed=${hex(c.seed)} ${c.gpr.map((v, n) => `r${n}=${hex(v)}`).join(' ')}`;

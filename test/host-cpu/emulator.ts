@@ -2,9 +2,9 @@ import type { GuestHooks } from '../../src/machine/cpu/hooks.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { RAM } from '../../src/machine/memory/layout.ts';
 import type { Machine } from '../../src/machine/machine.ts';
-import { bareMachine } from '../support/bare-machine.ts';
 import type { Case, Outcome } from './case.ts';
-import { CODE, DATA, DATA_SIZE, MAX_CHANGES } from './case.ts';
+import { CODE, CODE_SIZE, DATA, DATA_SIZE, MAX_CHANGES, READ_ONLY, READ_ONLY_SEED, setups } from './case.ts';
+import { enterMode, GS_PAGE, hostLikeMachine } from './world.ts';
 
 /** The memory contents of a seed, as harness.c makes them. */
 function fill(words: Uint32Array, seed: number): void {
@@ -15,18 +15,33 @@ function fill(words: Uint32Array, seed: number): void {
   }
 }
 
-/** Runs cases on the emulator, in 64-bit mode, from memory laid out as in harness.c. */
+/** What a run of the emulator gives beside the outcome. */
+export interface Run extends Outcome {
+  /** Ticks: instructions, and the event that ended the case. */
+  readonly count: number;
+}
+
+const HLT = 0xf4;
+const GP = 13;
+const LIMIT = 100_000;
+
+/** Runs cases on the emulator, at CPL 3, from memory laid out as in harness.c. */
 export class Emulator {
   readonly #machine: Machine;
   #vector = -1;
+  #error = 0;
+  #length = 0;
+  readonly #before = new BigUint64Array(DATA_SIZE / 8);
 
   constructor() {
-    this.#machine = bareMachine();
+    this.#machine = hostLikeMachine();
     // Exceptions are noted and end the case, instead of going through an IDT.
     const hooks: GuestHooks = {
       instruction: () => false,
       event: (_cpu, event) => {
         this.#vector = event.vector;
+        this.#error = event.errorCode ?? 0;
+        this.#length = event.length ?? 0;
         this.#machine.interrupt();
         return true;
       },
@@ -38,39 +53,71 @@ export class Emulator {
       peek: (_cpu, p) => p,
     };
     this.#machine.cpus[0]!.guest = hooks;
+    fill(this.#machine.linear.u32.subarray((RAM + READ_ONLY) >> 2, (RAM + READ_ONLY + 4096) >> 2), READ_ONLY_SEED);
   }
 
-  run(c: Case): Outcome {
+  /** Runs a case to its end: in blocks; or, given a step, in pieces of so many ticks (1: `machine.step`). */
+  run(c: Case, piece = LIMIT): Run {
+    this.#prepare(c);
     const machine = this.#machine;
     const cpu = machine.cpus[0]!;
-    const words = machine.linear.u64;
-    const base = (RAM + DATA) >> 3;
-    const before = new BigUint64Array(DATA_SIZE / 8);
-    fill(new Uint32Array(before.buffer), Number(c.seed & 0xffff_ffffn));
-    words.set(before, base);
-    const code = new Uint8Array(64).fill(0xf4);
-    code.set(c.code);
-    machine.memory.poke(CODE, code);
-    for (const [n, v] of c.gpr.entries()) cpu.setGpr(n, v);
-    for (const [n, v] of c.xmm.entries()) words[(cpu.block + L.VECTORS + (n >> 1) * L.VECTOR_SIZE + (n & 1) * 8) >> 3] = v;
-    cpu.rflags = c.flags | 0x202;
-    cpu.rip = BigInt(CODE);
-    cpu.activity = 0;
-    this.#vector = -1;
-    const reason = machine.run(100_000);
-    if (this.#vector < 0 && reason.kind !== 'idle') throw new Error(`${c.name}: the emulator stopped with ${reason.kind}`);
-    const changes: { at: number; value: bigint }[] = [];
-    for (let n = 0; n < before.length && changes.length < MAX_CHANGES; n++) {
-      const value = words[base + n]!;
-      if (value !== before[n]) changes.push({ at: n * 8, value });
+    const before = cpu.retired;
+    for (let n = 0; n < LIMIT && this.#vector < 0; n++) {
+      const reason = piece === 1 ? machine.step(0) : machine.run(piece);
+      if (this.#vector < 0 && reason.kind !== 'quantum' && reason.kind !== 'step')
+        throw new Error(`${c.name}: the emulator stopped with ${reason.kind}`);
+      if (piece === LIMIT) break;
     }
+    if (this.#vector < 0) throw new Error(`${c.name}: the emulator does not come to an end`);
+    const end = BigInt(CODE - setups[c.mode].codeBase + c.start + c.code.length);
+    const done = this.#vector === GP && cpu.rip === end && this.#error === 0 && c.start + c.code.length < CODE_SIZE;
     return {
       gpr: Array.from({ length: 16 }, (_, n) => cpu.gpr(n)),
       flags: cpu.rflags,
-      rip: this.#vector < 0 ? cpu.rip - 1n : cpu.rip, // past the HLT that ends the code
-      vector: this.#vector,
-      xmm: Array.from({ length: 32 }, (_, n) => words[(cpu.block + L.VECTORS + (n >> 1) * L.VECTOR_SIZE + (n & 1) * 8) >> 3]!),
-      changes,
+      rip: cpu.rip + BigInt(this.#length), // of INT3 and INTO the next instruction's, as a handler finds it
+      vector: done ? -1 : this.#vector,
+      error: done ? 0 : this.#error,
+      cr2: cpu.cr2,
+      selectors: [L.ES, L.CS, L.SS, L.DS, L.GS].map((n) => cpu.segments[n]!.selector),
+      xmm: Array.from({ length: 32 }, (_, n) => machine.linear.u64[(cpu.block + L.VECTORS + (n >> 1) * L.VECTOR_SIZE + (n & 1) * 8) >> 3]!),
+      changes: this.#changes(),
+      count: Number(cpu.retired - before),
     };
+  }
+
+  #prepare(c: Case): void {
+    const machine = this.#machine;
+    const cpu = machine.cpus[0]!;
+    const { u32, u64 } = machine.linear;
+    fill(new Uint32Array(this.#before.buffer), Number(c.seed & 0xffff_ffffn));
+    u64.set(this.#before, (RAM + DATA) >> 3);
+    fill(u32.subarray((RAM + GS_PAGE) >> 2, (RAM + GS_PAGE + 4096) >> 2), Number((c.seed + 1n) & 0xffff_ffffn));
+    const image = new Uint8Array(CODE_SIZE + c.code.length + 1).fill(0xcc);
+    image.set(c.code, c.start);
+    image[c.start + c.code.length] = HLT; // privileged: the #GP there is the end
+    machine.memory.poke(CODE, image.subarray(0, CODE_SIZE));
+    for (const [n, v] of c.gpr.entries()) cpu.setGpr(n, v);
+    for (const [n, v] of c.xmm.entries()) u64[(cpu.block + L.VECTORS + (n >> 1) * L.VECTOR_SIZE + (n & 1) * 8) >> 3] = v;
+    cpu.rflags = c.flags | 0x202;
+    enterMode(cpu, c.mode);
+    cpu.rip = BigInt(CODE - setups[c.mode].codeBase + c.start);
+    cpu.activity = 0;
+    cpu.interruptibility = 0;
+    cpu.setU32(L.PENDING, 0);
+    cpu.setU64(L.PENDING_DEBUG, 0n);
+    this.#vector = -1;
+    this.#error = 0;
+    this.#length = 0;
+  }
+
+  #changes(): Outcome['changes'] {
+    const { u64 } = this.#machine.linear;
+    const base = (RAM + DATA) >> 3;
+    const out: { at: number; value: bigint }[] = [];
+    for (let n = 0; n < this.#before.length && out.length < MAX_CHANGES; n++) {
+      const value = u64[base + n]!;
+      if (value !== this.#before[n]) out.push({ at: n * 8, value });
+    }
+    return out;
   }
 }

@@ -1,169 +1,140 @@
 import type { Row } from '../../src/machine/cpu/isa/row.ts';
-import { rows } from '../../src/machine/cpu/isa/rows/index.ts';
-import type { Case } from './case.ts';
-import { CODE, DATA } from './case.ts';
+import { littleEndian, memoryOperand } from './addressing.ts';
+import type { Case, Mode } from './case.ts';
+import { CODE, DATA, segmentBase } from './case.ts';
+import type { Draft, Where } from './draft.ts';
+import { addressPrefixes, effectiveSegment, newDraft, offsetIn, pickTarget, RAX, RBP, RBX, RCX, RDI, RDX, RSI, setLow, stackBits } from './draft.ts';
 import type { Random } from './random.ts';
+import { comparedMemory } from './tested-rows.ts';
 import { undefinedFlags } from './undefined-flags.ts';
 
-/** Instructions written in TypeScript that a user program may execute, and whose outcome does not depend on the system. */
-const userHelpers = new Set(['xlat', 'enter', 'pop_rm']);
-/** Rows that need more than one instruction to observe, or that the host would not come back from. */
-const left = new Set(['call', 'call_rm', 'ret', 'jmp', 'jmp_rm', 'leave']);
-
-/** The rows that cases are made of: everything that runs in user mode and falls through. */
-export const testedRows: readonly Row[] = rows.filter((r) => r.in64 && (!r.helper || userHelpers.has(r.name)) && !left.has(r.name));
-
-const RSP = 4;
+const AC = 0x4_0000;
+const doubleShift = (row: Row): boolean => /^sh[lr]d$/.test(row.name);
 
 /** One random case of a row. */
-export function generate(row: Row, random: Random): Case {
-  const gpr = Array.from({ length: 16 }, () => random.value());
-  const xmm = Array.from({ length: 32 }, () => random.value());
-  gpr[RSP] = BigInt(DATA + 0x1000 + (random.chance(8) ? 4 - random.below(8) : 8 * (random.below(64) - 32)));
+export function generate(row: Row, random: Random, mode: Mode = '64', where: Where = 'data'): Case {
+  const d = newDraft(mode, random, where);
+  const { gpr, setup } = d;
+  const long = mode === '64';
   const bytes: number[] = [];
-  const operand66 = row.prefix < 0 && !row.force64 && random.chance(4);
-  if (operand66) bytes.push(0x66);
+  // In 64-bit mode near branches with an operand-size prefix differ between processors.
+  const opsizePrefix = row.prefix < 0 && !(long && (row.branch || row.force64)) && random.chance(4);
+  if (opsizePrefix) bytes.push(0x66);
   if (row.prefix > 0) bytes.push(row.prefix);
   const rep = row.string ? random.pick([0, 0xf2, 0xf3]) : 0;
+  // Elsewhere in the one-byte map a repeat prefix means nothing (but AMD's LOOPcc obeys it).
   if (rep) bytes.push(rep);
-  // A segment override or a 32-bit address in one case of sixteen: other paths through the emulator.
-  const address32 = random.chance(16) && (row.string || row.hasModrm);
-  if (address32) bytes.push(0x67);
+  else if (row.map === 0 && row.opcode !== 0x90 && !row.string && !row.branch && random.chance(32)) bytes.push(random.pick([0xf2, 0xf3]));
+  const offsets = row.operands.some((o) => o[0] === 'O');
+  if (row.string || row.hasModrm || offsets || row.name === 'xlat' || /^loop|jcxz/.test(row.name)) bytes.push(...addressPrefixes(d, row.string));
+  const memory = row.hasModrm && row.modrmByte < 0 && row.form !== 'register' && (row.form === 'memory' || random.chance(2));
+  if (memory && row.lock && random.chance(6)) bytes.push(0xf0);
+  else if (random.chance(100) && row.name !== 'mov_cr_r' && row.name !== 'mov_r_cr') bytes.push(0xf0); // #UD; AMD reads LOCK MOV CR0 as CR8
+  if (random.chance(8)) bytes.sort(() => random.below(3) - 1);
   const rexW = random.chance(3);
-  const extend = random.chance(2);
-  const rex = random.chance(2) ? 0x40 | (rexW ? 8 : 0) | (extend ? random.below(8) : 0) : rexW ? 0x48 : 0;
+  const rex = !long ? 0 : random.chance(2) ? 0x40 | (rexW ? 8 : 0) | (random.chance(2) ? random.below(8) : 0) : rexW ? 0x48 : 0;
+  if (long && (rex || bytes.length > 0) && random.chance(50)) bytes.unshift(0x40 | random.below(16)); // a REX prefix before others is ignored, one before REX too
   if (rex) bytes.push(rex);
   if (row.map > 0) bytes.push(0x0f);
   if (row.map > 1) bytes.push(row.map === 2 ? 0x38 : 0x3a);
-  const register = random.below(8);
-  bytes.push(row.opcode | (row.plusRegister ? register : 0));
-  const width = row.byte ? 8 : rex & 8 || row.force64 ? 64 : operand66 ? 16 : row.default64 ? 64 : 32;
+  bytes.push(row.opcode | (row.plusRegister ? random.below(8) : 0));
+  const width = widthOf(row, long, setup.bits === 16, rex, opsizePrefix);
 
   const immediates = immediateBytes(row, width, random);
-  // A 16-bit double shift by more than 16 has an undefined result.
-  if (width === 16 && /^sh[lr]d$/.test(row.name)) {
-    gpr[1] = BigInt(random.below(17));
+  // Double shifts of 16 bits by more than 16 have an undefined result.
+  if (width === 16 && doubleShift(row)) {
+    gpr[RCX] = BigInt(random.below(17));
     if (immediates.length > 0) immediates[0] = random.below(17);
   }
   // Mostly quotients that fit.
-  if (/^i?div$/.test(row.name) && !random.chance(3)) gpr[2] = random.chance(2) ? BigInt(random.below(4)) : gpr[2]! >> 60n;
-  if (row.string) prepareString(row, gpr, rep, random);
-  if (row.hasModrm) bytes.push(...modrm(row, gpr, rex, bytes.length, immediates.length, random));
-  if (row.operands.some((o) => o[0] === 'O')) {
-    const at = BigInt(DATA + 0x1000 - 8 + random.below(16));
-    for (let n = 0; n < 8; n++) bytes.push(Number((at >> BigInt(n * 8)) & 0xffn));
-  }
+  if (/^i?div$/.test(row.name) && !random.chance(3)) gpr[RDX] = random.chance(2) ? BigInt(random.below(4)) : gpr[RDX]! >> 60n;
+  if (row.string || /^ins|^outs/.test(row.name)) prepareString(row, d, rep);
+  if (row.hasModrm) bytes.push(...modrm(row, d, rex, memory, bytes.length, immediates.length));
+  if (offsets) bytes.push(...littleEndian(offsetIn(d, effectiveSegment(d, 'ds'), pickTarget(d)), d.address / 8));
   bytes.push(...immediates);
-  if (row.name === 'enter') gpr[5] = BigInt(DATA + 0x1000 + random.below(64));
-  if (row.name === 'xlat') {
-    gpr[0] = random.u64();
-    gpr[3] = BigInt(DATA + 0x800);
-  }
-  if (width === 16 && /^sh[lr]d$/.test(row.name) && (gpr[1]! & 31n) > 16n) return generate(row, random); // rCX became a base
+  if (row.name === 'enter' || row.name === 'leave') setLow(d, RBP, stackBits(d), DATA + 0x1000 + random.below(64) - segmentBase(mode, 'ss'));
+  if (row.name === 'xlat') setLow(d, RBX, d.address, offsetIn(d, effectiveSegment(d, 'ds'), DATA + 0x800));
+  if (width === 16 && doubleShift(row) && (gpr[RCX]! & 31n) > 16n) return generate(row, random, mode, where); // rCX became a base
   const counts = row.operands.at(-1) ?? '';
-  const raw = counts === '1' ? 1 : counts[0] === 'C' ? Number(gpr[1]! & 0xffn) : (immediates[0] ?? 0);
+  const raw = counts === '1' ? 1 : counts[0] === 'C' ? Number(gpr[RCX]! & 0xffn) : (immediates[0] ?? 0);
   const count = raw & (width === 64 ? 63 : 31);
+  const unaligned = (where === 'edge' && /^(cmps|enter)$/.test(row.name)) || row.operands.some((o) => /^[VW]/.test(o)) || row.name === 'push_sreg';
   return {
     name: `${row.encoding} ${row.name} ${width}`,
-    code: Uint8Array.from(branchTail(row, bytes)),
+    mode,
+    code: Uint8Array.from(branchTail(row, d, bytes)),
+    start: 0,
+    endBits: setup.bits,
     seed: random.u64(),
-    gpr, xmm,
-    flags: random.below(0x1000) & (0x8d5 | (row.string ? 0x400 : 0)),
+    gpr,
+    xmm: d.xmm,
+    flags: (random.below(0x1000) & (0x8d5 | (row.string ? 0x400 : 0))) | (!unaligned && random.chance(12) ? AC : 0),
     undefinedFlags: undefinedFlags(row.name, count, width),
-  }; // prettier-ignore
+    memory: comparedMemory(row, width),
+  };
+}
+
+export function widthOf(row: Row, long: boolean, code16: boolean, rex: number, opsizePrefix: boolean): 8 | 16 | 32 | 64 {
+  if (row.byte) return 8;
+  if (!long) return code16 === opsizePrefix ? 32 : 16;
+  if (rex & 8 || row.force64) return 64;
+  return opsizePrefix ? 16 : row.default64 ? 64 : 32;
 }
 
 /** After a conditional branch over it: an instruction whose effect shows whether it was skipped. */
-function branchTail(row: Row, bytes: number[]): number[] {
+function branchTail(row: Row, d: Draft, bytes: number[]): number[] {
   if (!row.branch) return bytes;
-  return [...bytes, 0xbb, 0x11, 0x22, 0x33, 0x44]; // mov ebx, 0x44332211
+  return d.setup.bits === 16 ? [...bytes, 0x66, 0xbb, 0x11, 0x22, 0x33, 0x44] : [...bytes, 0xbb, 0x11, 0x22, 0x33, 0x44]; // mov ebx, 0x44332211
 }
 
 function immediateBytes(row: Row, width: number, random: Random): number[] {
   const out: number[] = [];
-  const push = (value: bigint, size: number): void => {
-    for (let n = 0; n < size; n++) out.push(Number((value >> BigInt(n * 8)) & 0xffn));
-  };
+  const tail = random.chance(2) ? 5 : 0;
   for (const o of row.operands) {
-    if (o === 'Jb') push(random.chance(2) ? 5n : 0n, 1);
-    else if (o === 'Jz') push(random.chance(2) ? 5n : 0n, 4);
-    else if (o === 'Ib' || o === 'Ibs') push(random.value(), 1);
-    else if (o === 'Ib2') push(BigInt(random.below(5)), 1);
-    else if (o === 'Iw') push(BigInt(random.below(64) * 8), 2);
-    else if (o === 'Iz') push(random.value(), width === 16 ? 2 : 4);
-    else if (o === 'Iv') push(random.value(), width / 8);
+    if (o === 'Jb') out.push(random.chance(40) ? 0x80 : tail);
+    else if (o === 'Jz') out.push(...littleEndian(random.chance(40) ? -0x8000 : tail, width === 16 ? 2 : 4));
+    else if (o === 'Ib' || o === 'Ibs') out.push(...littleEndian(random.value(), 1));
+    else if (o === 'Ib2') out.push(random.below(5));
+    else if (o === 'Iw') out.push(...littleEndian(random.below(64) * 8, 2));
+    else if (o === 'Iz') out.push(...littleEndian(random.value(), width === 16 ? 2 : 4));
+    else if (o === 'Iv') out.push(...littleEndian(random.value(), width / 8));
   }
   return out;
 }
 
-/** rSI, rDI and a short rCX, so that all elements lie in the data pages whichever way they go. */
-function prepareString(row: Row, gpr: bigint[], rep: number, random: Random): void {
-  if (rep) gpr[1] = BigInt(random.below(20));
-  gpr[6] = BigInt(DATA + 0x1000 + random.below(512) - 256);
-  gpr[7] = random.chance(4) ? gpr[6]! + BigInt(random.below(16)) : BigInt(DATA + 0x1000 + random.below(512) - 256);
-  if (row.name === 'scas' && random.chance(2)) gpr[0] = 0n;
+/** rSI, rDI and a short rCX, so that all elements lie in the data pages whichever way they go; or leave them, at an edge. */
+function prepareString(row: Row, d: Draft, rep: number): void {
+  const { random, gpr } = d;
+  // One pointer at an edge at a time: of two faults, either may come first.
+  const atEdge = d.where !== 'edge' ? 'none' : random.pick(['source', 'destination']);
+  const place = (which: string): number => (atEdge === which ? pickTarget(d) : DATA + 0x1000 + random.below(512) - 256);
+  const source = d.mode === '64' && d.override === 'gs' ? pickTarget(d) : place('source');
+  const destination = random.chance(4) && d.override !== 'gs' && atEdge === 'none' ? source + random.below(16) : place('destination');
+  // INS and OUTS with a count of 0: processors differ in whether ports are checked.
+  if (rep || !row.string) setLow(d, RCX, d.address, row.string ? random.below(20) : 1);
+  setLow(d, RSI, d.address, offsetIn(d, effectiveSegment(d, 'ds'), source));
+  setLow(d, RDI, d.address, offsetIn(d, 'es', destination));
+  if (row.name === 'scas' && random.chance(2)) gpr[RAX] = 0n;
 }
 
-/** ModRM, SIB and displacement; registers are set so that the address lies in the data pages, often across their border. */
-function modrm(row: Row, gpr: bigint[], rex: number, soFar: number, immediateLength: number, random: Random): number[] {
+/** ModRM with what follows it. */
+function modrm(row: Row, d: Draft, rex: number, memory: boolean, at: number, immediateLength: number): number[] {
+  const { random, gpr } = d;
   if (row.modrmByte >= 0) return [row.modrmByte];
-  const reg = row.extension >= 0 ? row.extension : random.below(8);
-  const memory = row.form === 'memory' || (row.form === 'any' && random.chance(2));
+  let reg = row.extension >= 0 ? row.extension : random.below(8);
+  if (row.name === 'mov_cr_r' || row.name === 'mov_r_cr') reg = random.pick([0, 2, 3, 4]);
   if (!memory) return [0xc0 | (reg << 3) | random.below(8)];
-  let target = DATA + 0x1000 + (random.chance(3) ? random.below(64) - 40 : random.below(0x1800) - 0xc00);
-  if (row.operands.some((o) => o.endsWith('16a')) && !random.chance(8)) target &= ~15;
-  if (row.name === 'cmpxchg8b' && !random.chance(8)) target &= ~15;
-  const bitString = /^bt/.test(row.name) && row.operands[1] === 'Gv';
-  const b = (rex & 1) << 3;
-  const x = (rex & 2) << 2;
-  const shape = random.below(5);
-  const disp8 = random.below(256) - 128;
-  const disp32 = random.below(0x1000) - 0x800;
-  const le = (v: number): number[] => [v & 0xff, (v >> 8) & 0xff, (v >> 16) & 0xff, (v >> 24) & 0xff];
-  const used = new Set<number>();
+  const aligns = row.operands.some((o) => o.endsWith('16a')) || row.name === 'cmpxchg8b';
+  let target = pickTarget(d);
+  // An operand that is misaligned and out of bounds as well may fault for either.
+  if (aligns && (d.where === 'edge' || !random.chance(8))) target -= target % 16;
+  const operand = memoryOperand(d, reg, rex, target, at, immediateLength, row.stack || row.name === 'pop_rm');
   // BT and friends with a register index reach far: keep the index small. An index that is part of the address stays out.
-  const finish = (out: number[]): number[] => {
-    const index = reg | ((rex & 4) << 1);
-    if (!bitString) return out;
-    if (used.has(index) || index === RSP) return [0xc0 | (reg << 3) | (out[0]! & 7)];
-    gpr[index] = BigInt.asUintN(64, BigInt(random.below(8000) - 4000));
-    return out;
-  };
-  const setBase = (n: number, v: number): void => {
-    gpr[n] = BigInt.asUintN(64, BigInt(v));
-    used.add(n);
-  };
-  if (shape === 0) {
-    // RIP-relative
-    const length = soFar + 5 + immediateLength;
-    return finish([(reg << 3) | 5, ...le(target - (CODE + length))]);
-  }
-  let base = random.below(8);
-  if (shape <= 2) {
-    if (base === 4) base = 3;
-    if (shape === 1 && base !== 5) {
-      setBase(base | b, target);
-      return finish([(reg << 3) | base]);
-    }
-    setBase(base | b, target - disp8);
-    return finish([0x40 | (reg << 3) | base, disp8 & 0xff]);
-  }
-  const scale = random.below(4);
-  const index = random.below(8);
-  let rest = target - disp32;
-  if ((index | x) !== 4 && (index | x) !== (base | b)) {
-    const amount = random.below(64) - 32;
-    gpr[index | x] = BigInt.asUintN(64, BigInt(amount));
-    used.add(index | x);
-    rest -= amount << scale;
-    setBase(base | b, rest);
-  } else if ((index | x) === 4) setBase(base | b, rest);
-  else {
-    base = (index + 1) & 7;
-    if ((base | b) === 4 && row.stack) base = (base + 1) & 7;
-    gpr[index | x] = 3n;
-    used.add(index | x);
-    if ((base | b) !== (index | x)) setBase(base | b, rest - (3 << scale));
-  }
-  return finish([0x80 | (reg << 3) | 4, (scale << 6) | (index << 3) | base, ...le(disp32)]);
+  if (!/^bt/.test(row.name) || row.operands[1] !== 'Gv') return operand.bytes;
+  const index = reg | ((rex & 4) << 1);
+  if (operand.used.has(index) || index === 4) return [0xc0 | (reg << 3) | (operand.bytes[0]! & 7)];
+  gpr[index] = BigInt.asUintN(d.mode === '64' ? 64 : 32, BigInt(random.below(8000) - 4000));
+  return operand.bytes;
 }
+
+export { CODE };

@@ -1,56 +1,81 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Case, Outcome } from './case.ts';
-import { MAX_CHANGES } from './case.ts';
+import { ldtEntries, MAX_CHANGES, MAX_CODE, setups } from './case.ts';
 
-const CASE_SIZE = 456;
-const RESULT_SIZE = 560;
+const CASE_SIZE = MAX_CODE + 432;
+const RESULT_SIZE = 472 + MAX_CHANGES * 16;
 
 let harness: string | undefined;
 
 /** Compiles the harness once per process. */
 function build(): string {
   if (harness === undefined) {
-    harness = join(mkdtempSync(join(tmpdir(), 'vmxscope-host-cpu-')), 'harness');
-    execFileSync('gcc', ['-O1', '-o', harness, join(import.meta.dirname, 'harness.c')], { stdio: 'inherit' });
+    const directory = mkdtempSync(join(tmpdir(), 'vmxscope-host-cpu-'));
+    process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+    harness = join(directory, 'harness');
+    // Linked at 256 MiB: its addresses fit 32-bit code, and the cases' addresses stay free.
+    const flags = ['-O1', '-no-pie', '-fno-pie', '-fno-stack-protector', '-fcf-protection=none', '-Wl,-Ttext-segment=0x10000000'];
+    execFileSync('gcc', [...flags, '-o', harness, join(import.meta.dirname, 'harness.c')], { stdio: 'inherit' });
   }
   return harness;
+}
+
+function encodeLdt(): Buffer {
+  const out = Buffer.alloc(4 + ldtEntries.length * 24);
+  out.writeUInt32LE(ldtEntries.length, 0);
+  for (const [n, s] of ldtEntries.entries()) {
+    for (const [k, v] of [s.base, s.limit, Number(s.big), s.contents, Number(s.restricted), Number(s.absent)].entries())
+      out.writeUInt32LE(v, 4 + n * 24 + k * 4);
+  }
+  return out;
 }
 
 function encode(cases: readonly Case[]): Buffer {
   const out = Buffer.alloc(cases.length * CASE_SIZE);
   for (const [n, c] of cases.entries()) {
-    const at = n * CASE_SIZE;
-    out.set(c.code, at);
-    out.writeUInt32LE(c.code.length, at + 48);
-    out.writeUInt32LE(64, at + 52);
-    out.writeBigUInt64LE(c.seed, at + 56);
-    for (const [k, v] of c.gpr.entries()) out.writeBigUInt64LE(v, at + 64 + k * 8);
-    out.writeBigUInt64LE(BigInt(c.flags), at + 192);
-    for (const [k, v] of c.xmm.entries()) out.writeBigUInt64LE(v, at + 200 + k * 8);
+    const start = n * CASE_SIZE;
+    const setup = setups[c.mode];
+    if (c.code.length > MAX_CODE) throw new Error(`${c.name}: ${c.code.length} bytes of code`);
+    out.set(c.code, start);
+    const at = start + MAX_CODE;
+    out.writeUInt32LE(c.code.length, at);
+    out.writeUInt32LE(c.start, at + 4);
+    for (const [k, v] of [setup.bits, c.endBits, setup.cs, setup.ds, setup.es, setup.ss, setup.gs].entries()) out.writeUInt16LE(v, at + 8 + k * 2);
+    out.writeUInt32LE(setup.codeBase, at + 24);
+    out.writeBigUInt64LE(c.seed, at + 32);
+    for (const [k, v] of c.gpr.entries()) out.writeBigUInt64LE(v, at + 40 + k * 8);
+    out.writeBigUInt64LE(BigInt(c.flags), at + 168);
+    for (const [k, v] of c.xmm.entries()) out.writeBigUInt64LE(v, at + 176 + k * 8);
   }
   return out;
 }
 
 /** Runs cases on the host's CPU. */
 export function runOnHost(cases: readonly Case[]): Outcome[] {
-  const { stdout, status, signal, stderr } = spawnSync(build(), { input: encode(cases), maxBuffer: cases.length * RESULT_SIZE + 65536 });
+  const input = Buffer.concat([encodeLdt(), encode(cases)]);
+  const { stdout, status, signal, stderr } = spawnSync(build(), { input, maxBuffer: cases.length * RESULT_SIZE + 65536 });
   if (status !== 0 || stdout.length !== cases.length * RESULT_SIZE) {
-    throw new Error(`host-cpu harness: status ${status}, signal ${signal}, ${stdout.length / RESULT_SIZE} of ${cases.length} results: ${stderr.toString()}`);
+    const done = Math.floor(stdout.length / RESULT_SIZE);
+    const next = cases[done];
+    throw new Error(`host-cpu harness: status ${status}, signal ${signal}, ${done} of ${cases.length} results, then ${next && `${next.mode} ${next.name} ${Buffer.from(next.code).toString('hex')}`}: ${stderr.toString()}`); // prettier-ignore
   }
   return cases.map((_, n) => {
     const at = n * RESULT_SIZE;
     const u64 = (offset: number): bigint => stdout.readBigUInt64LE(at + offset);
-    const changed = Math.min(Number(u64(424)), MAX_CHANGES);
+    const changed = Math.min(Number(u64(464)), MAX_CHANGES);
     return {
       gpr: Array.from({ length: 16 }, (_, k) => u64(k * 8)),
       flags: Number(u64(128)),
       rip: u64(136),
       vector: Number(stdout.readBigInt64LE(at + 144)),
-      xmm: Array.from({ length: 32 }, (_, k) => u64(168 + k * 8)),
-      changes: Array.from({ length: changed }, (_, k) => ({ at: Number(u64(432 + k * 16)), value: u64(440 + k * 16) })),
+      error: Number(u64(152)),
+      cr2: u64(160),
+      selectors: Array.from({ length: 5 }, (_, k) => Number(u64(168 + k * 8))),
+      xmm: Array.from({ length: 32 }, (_, k) => u64(208 + k * 8)),
+      changes: Array.from({ length: changed }, (_, k) => ({ at: Number(u64(472 + k * 16)), value: u64(480 + k * 16) })),
     };
   });
 }

@@ -24,7 +24,24 @@ export class Random {
   value(): bigint {
     switch (this.below(6)) {
       case 0:
-        return BigInt.asUintN(64, this.pick([0n, 1n, -1n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0x7fffffffn, 0x80000000n, 0xffffffffn, 0x7fffffffffffffffn, 0x8000000000000000n]));
+        return BigInt.asUintN(
+          64,
+          this.pick([
+            0n,
+            1n,
+            -1n,
+            0x7fn,
+            0x80n,
+            0xffn,
+            0x7fffn,
+            0x8000n,
+            0x7fffffffn,
+            0x80000000n,
+            0xffffffffn,
+            0x7fffffffffffffffn,
+            0x8000000000000000n,
+          ]),
+        );
       case 1:
         return 1n << BigInt(this.below(64));
       case 2:

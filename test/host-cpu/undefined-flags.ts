@@ -40,6 +40,15 @@ export function undefinedFlags(name: string, count: number, width: number): numb
     case 'bsf':
     case 'bsr':
       return CF | OF | SF | AF | PF;
+    case 'daa':
+    case 'das':
+      return OF;
+    case 'aaa':
+    case 'aas':
+      return OF | SF | ZF | PF;
+    case 'aam':
+    case 'aad':
+      return OF | AF | CF;
     default:
       return 0;
   }

@@ -129,13 +129,13 @@ export class Decoder {
       if (this.#at >= end) return 'truncated';
       modrm = this.#bytes[this.#at]!;
     }
-    // 90 is NOP unless REX.B makes it XCHG r8: SDM Vol. 2, NOP.
-    const row = byte === 0x90 && map === 0 && rep !== 0xf3 ? (rex & 1 ? XCHG : NOP) : candidates.simple ?? select(candidates.rows, rep !== 0 ? rep : opsizePrefix ? 0x66 : 0, modrm);
+    // 90 is NOP, or PAUSE with F3, unless REX.B makes it XCHG r8: SDM Vol. 2, NOP.
+    const row = byte === 0x90 && map === 0 ? (rex & 1 ? XCHG : rep === 0xf3 ? PAUSE : NOP) : candidates.simple ?? select(candidates.rows, rep !== 0 ? rep : opsizePrefix ? 0x66 : 0, modrm);
     if (row === undefined) return 'undefined';
     this.row = row;
     this.modrm = row.hasModrm ? modrm : -1;
 
-    const sized66 = opsizePrefix && row.prefix !== 0x66;
+    const sized66 = opsizePrefix && row.prefix !== 0x66 && !row.atLeast32;
     this.opsize = row.byte
       ? 8
       : mode === 64
@@ -146,7 +146,7 @@ export class Decoder {
             : row.default64
               ? 64
               : 32
-        : (mode === 32) !== sized66
+        : row.atLeast32 || (mode === 32) !== sized66
           ? 32
           : 16;
 
@@ -306,4 +306,5 @@ function buildTable(): (Candidates | undefined)[] {
 
 const table = buildTable();
 const NOP = rows.find((r) => r.encoding === '90')!;
+const PAUSE = rows.find((r) => r.encoding === 'F3 90')!;
 const XCHG = rows.find((r) => r.encoding === '90+r')!;

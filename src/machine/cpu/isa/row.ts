@@ -8,7 +8,8 @@
  * ModRM byte as a last hex byte after a dot: `0F 01 .C1`. `!64` invalid in 64-bit mode, `=64` only there.
  *
  * operands: SDM Vol. 2 appendix A letters: E/M/R (ModRM.rm), G (ModRM.reg), Z (opcode register), A (accumulator), I, J, O,
- * V/W (vector), C (CL), 1; sizes b, w, d, q, v, z; `Ibs` is a byte sign-extended to the operand size.
+ * V/W (vector), C (CL), 1; sizes b, w, d, q, v, y (v but never
+ * 16 bits), z; `Ibs` is a byte sign-extended to the operand size.
  *
  * attributes: `lock` (LOCK allowed with a memory destination), `d64` (64-bit operand size by default in 64-bit mode),
  * `f64` (always), `helper` (written in TypeScript), `b` (byte operand size), `stack`/`branch` (differs outside 64-bit
@@ -34,6 +35,8 @@ export interface Row {
   readonly force64: boolean;
   readonly helper: boolean;
   readonly byte: boolean;
+  /** The operand size is 32 or 64 bits whatever the prefixes say. */
+  readonly atLeast32: boolean;
   readonly stack: boolean;
   readonly branch: boolean;
   readonly hot: boolean;
@@ -88,6 +91,7 @@ export function parseRow(line: string): Row {
     force64: attribute.has('f64'),
     helper: attribute.has('helper'),
     byte: attribute.has('b') || operands.some((o) => /^[EGZAO]b$/.test(o) && operands.indexOf(o) === 0),
+    atLeast32: operands.some((o) => o[1] === 'y'),
     stack: attribute.has('stack'),
     branch: attribute.has('branch'),
     hot: attribute.has('hot'),

@@ -4,9 +4,10 @@
  */
 import type { LinearAddr, PhysAddr } from '../../memory/address.ts';
 import type { Cpu } from '../cpu.ts';
-import { gp } from '../fault.ts';
+import { gp, GuestFault, Vector } from '../fault.ts';
 import { locateOrThrow } from './locate.ts';
 import { onAccess } from './on-access.ts';
+import { alignmentChecked } from './tlb.ts';
 import { canonicalHigh, Want } from './walk.ts';
 
 export { onAccess, setOnAccess, type OnAccess } from './on-access.ts';
@@ -38,6 +39,11 @@ function locateSpan(cpu: Cpu, linear: LinearAddr, length: number, write: boolean
 
 type Size = 1 | 2 | 4 | 8;
 
+/** SDM Vol. 3, 6.15, interrupt 17: data accesses of programs at CPL 3 that asked for it. */
+export function checkAlignment(cpu: Cpu, linear: LinearAddr, size: Size, implicit = false): void {
+  if (!implicit && (linear & BigInt(size - 1)) !== 0n && alignmentChecked(cpu)) throw new GuestFault(Vector.AC, 0);
+}
+
 /** Reads 1, 2, 4 or 8 bytes that may lie in two pages. */
 function readPhysical(cpu: Cpu, size: Size): bigint {
   const { memory } = cpu.machine;
@@ -49,17 +55,20 @@ function readPhysical(cpu: Cpu, size: Size): bigint {
 
 /** `implicitSupervisor`: an access to a descriptor table or TSS, which is a supervisor access whatever the CPL. */
 export function readLinear(cpu: Cpu, linear: LinearAddr, size: Size, implicitSupervisor = false): bigint {
+  checkAlignment(cpu, linear, size, implicitSupervisor);
   locateSpan(cpu, linear, size, false, implicitSupervisor);
   return readPhysical(cpu, size);
 }
 
 /** As `readLinear` for 4 bytes or fewer, without a bigint result. */
 export function readLinear32(cpu: Cpu, linear: LinearAddr, size: 1 | 2 | 4 = 4, implicitSupervisor = false): number {
+  checkAlignment(cpu, linear, size, implicitSupervisor);
   locateSpan(cpu, linear, size, false, implicitSupervisor);
   return piece.firstLength === size ? cpu.machine.memory.read(piece.first, size) : Number(readPhysical(cpu, size));
 }
 
 export function writeLinear(cpu: Cpu, linear: LinearAddr, size: Size, value: bigint, implicitSupervisor = false): void {
+  checkAlignment(cpu, linear, size, implicitSupervisor);
   locateSpan(cpu, linear, size, true, implicitSupervisor);
   const { memory } = cpu.machine;
   if (piece.firstLength < size) {

@@ -76,6 +76,10 @@ export const moves: SemanticsTable = {
   },
   nop() {},
   nop_rm() {},
+  /** CLFLUSH: caches are not modelled, but it is translated and checked as a byte read is. */
+  clflush(m) {
+    m.place(0, 'read');
+  },
   cld: direction(false),
   std: direction(true),
   lahf,

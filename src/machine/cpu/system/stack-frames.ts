@@ -19,7 +19,8 @@ function enter(cpu: Cpu, insn: Insn): void {
   const level = insn.imm2 & 31;
   const stack = currentStack(cpu);
   stack.push(cpu.readGpr(RBP, insn.opsize), size);
-  const frame = stack.sp;
+  // A 16-bit stack's frame pointer keeps the rest of ESP: "FrameTemp := ESP".
+  const frame = cpu.rsp - mask(cpu.rsp, width) + stack.sp;
   if (level > 0) {
     let bp = cpu.readGpr(RBP, width);
     for (let n = 1; n < level; n++) {
@@ -32,6 +33,7 @@ function enter(cpu: Cpu, insn: Insn): void {
   }
   const end = mask(stack.sp - mask(insn.imm, 16), width);
   // The final stack pointer must be writable too: "#SS(0) / #PF ... if a write using the final value would fault".
+  stack.probe();
   probeWrite(cpu, linearOf(cpu, SS, end, 1, true), 1);
   stack.write();
   cpu.writeGpr(RBP, insn.opsize, mask(frame, insn.opsize));

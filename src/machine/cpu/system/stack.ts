@@ -2,7 +2,7 @@ import type { Cpu } from '../cpu.ts';
 import type { LinearAddr } from '../../memory/address.ts';
 import { ss } from '../fault.ts';
 import { SS } from '../layout.ts';
-import { readLinear, writeLinear } from '../mmu/access.ts';
+import { checkAlignment, readLinear, writeLinear } from '../mmu/access.ts';
 import { translate } from '../mmu/walk.ts';
 import { mask, withinLimit, type SegmentLike } from './operands.ts';
 
@@ -55,7 +55,9 @@ export class Stack {
   /** `value` as a function is asked when its turn to be written comes: ENTER may read back what it pushed just before. */
   push(value: bigint | (() => bigint), size: SlotSize): void {
     this.sp = mask(this.sp - BigInt(size), this.#width);
-    this.#slots.push({ linear: this.#linear(this.sp, size, true), size, value });
+    const linear = this.#linear(this.sp, size, true);
+    checkAlignment(this.#cpu, linear, size, this.#supervisor);
+    this.#slots.push({ linear, size, value });
   }
 
   /** Reads without popping, `at` bytes above the stack pointer. */
@@ -76,7 +78,7 @@ export class Stack {
   /** Performs the pushes. */
   write(): void {
     // A single push is precise by itself.
-    if (this.#slots.length > 1) this.#probe();
+    if (this.#slots.length > 1) this.probe();
     for (const { linear, size, value } of this.#slots) {
       writeLinear(this.#cpu, linear, size, mask(typeof value === 'bigint' ? value : value(), size * 8), this.#supervisor);
     }
@@ -84,10 +86,10 @@ export class Stack {
   }
 
   /** Translates every page that the pushes write, so that none of them happens when one would fault. */
-  #probe(): void {
+  probe(): void {
     const pages = new Set<bigint>();
     for (const { linear, size } of this.#slots) {
-      for (const at of [linear, mask(linear + BigInt(size - 1), 64)]) {
+      for (const at of [linear, mask(linear + BigInt(size - 1), 64) & ~0xfffn]) {
         if (pages.has(at >> 12n)) continue;
         pages.add(at >> 12n);
         translate(this.#cpu, at, { write: true, execute: false, user: this.#cpu.cpl === 3 && !this.#supervisor });

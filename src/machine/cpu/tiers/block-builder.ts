@@ -308,8 +308,12 @@ export class BlockBuilder {
       this.#i32[(rec + REC_IMM) >> 2] = d.dispHigh;
       return;
     }
-    const checked = mode !== 64 && row.name !== 'lea';
-    const op = checked
+    // LEA and the NOPs with an operand make no access.
+    const checked = mode !== 64 && row.name !== 'lea' && !/^nop/.test(row.name);
+    const bitString = /^bt/.test(row.name) && row.operands[1] === 'Gv' && d.addrsize !== 64;
+    const op = bitString
+      ? !checked ? Special.bits32 : d.addrsize === 16 ? Special.bitsChecked16 : Special.bitsChecked32
+      : checked
       ? d.addrsize === 16 ? Special.checked16 : Special.checked32
       : d.addrsize === 16 ? Special.address16 : d.addrsize === 32 ? Special.address32 : Special.address64; // prettier-ignore
     const rec = this.#emit(op, offset);
@@ -318,11 +322,11 @@ export class BlockBuilder {
     this.#u8[rec + REC_BASE] = rip ? L.SLOT_CODE_PAGE : d.base >= 0 ? d.base * 8 : L.SLOT_ZERO;
     this.#u8[rec + REC_INDEX] = d.index >= 0 ? d.index * 8 : L.SLOT_ZERO;
     this.#i32[(rec + REC_DISP) >> 2] = rip ? d.disp + next : d.disp;
-    const write =
-      /^E|^O|^W/.test(row.operands[0] ?? '') && !/^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm)$/.test(row.name) && !/^nop/.test(row.name);
+    const write = /^E|^O|^W/.test(row.operands[0] ?? '') && !/^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm|clflush)$/.test(row.name);
     const base = row.name === 'lea' || (mode === 64 && d.segment < 4) ? L.SLOT_ZERO : seg + L.SEG_BASE;
     const limit = checked ? seg + (write || row.name === 'cmpxchg8b' ? L.SEG_WRITE_END : L.SEG_READ_END) : 0;
     this.#u8[rec + REC_A] = this.#accessBytes(bits);
+    if (bitString) this.#u8[rec + REC_B] = d.reg * 8;
     this.#i32[(rec + REC_IMM) >> 2] = base | (limit << 16);
   }
 

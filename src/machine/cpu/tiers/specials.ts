@@ -1,9 +1,10 @@
 import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
+import type { Local } from '../wasm/function.ts';
 import type { Semantics } from '../semantics/semantics.ts';
 import type { Emitter } from './emitter.ts';
 import type { Handler } from './handlers.ts';
-import { Exit, RecordClass, REC_A, REC_IMM } from './record.ts';
+import { Exit, RecordClass, REC_A, REC_B, REC_IMM } from './record.ts';
 
 /** Numbers of the records that are not instructions. */
 export const Special = {
@@ -30,13 +31,27 @@ export const Special = {
   checked32: 11,
   /** A 64-bit absolute offset (moffs). */
   absolute64: 12,
+  /** For BT and its kind with a register as the index, in B: the element's own address wraps and is checked. */
+  bits32: 13,
+  bitsChecked16: 14,
+  bitsChecked32: 15,
 } as const;
 
+/** How far a bit string's element lies from its base, in bytes; `A` is the operand's size, `B` the index register. */
+function elementDistance(m: Emitter): Local {
+  const bytes = m.let(w.load8u(m.pc, REC_A));
+  const index = m.register(w.load8u(m.pc, REC_B), 64).get();
+  const unused = m.let(w.sub(w.i64(64), w.shl(w.unsigned64(bytes), w.i64(3))));
+  const bit = w.shrS(w.shl(index, unused), unused);
+  return m.let(w.and(w.shrS(bit, w.i64(3)), w.sub(w.i64(0), w.unsigned64(bytes))));
+}
+
 const address =
-  (size: 16 | 32 | 64, checked: boolean): Semantics =>
+  (size: 16 | 32 | 64, checked: boolean, bitString = false): Semantics =>
   (m) => {
     m.form = 'mx';
-    const sum = m.effectiveAddress();
+    const distance = bitString ? elementDistance(m) : undefined;
+    const sum = distance ? w.add(m.effectiveAddress(), distance) : m.effectiveAddress();
     const offset = m.let(size === 64 ? sum : w.and(sum, w.i64(size === 16 ? 0xffff : 0xffff_ffffn)));
     const info = m.let(m.imm32());
     const segment = w.add(m.c, w.and(info, w.i32(0xffff)));
@@ -50,7 +65,9 @@ const address =
       });
     }
     const linear = w.add(offset, w.load64(segment));
-    m.f.do(w.store64(m.c, checked ? w.and(linear, w.i64(0xffff_ffffn)) : linear, L.SLOT_EA));
+    const wrapped = checked ? w.and(linear, w.i64(0xffff_ffffn)) : linear;
+    // The instruction adds the element's distance itself.
+    m.f.do(w.store64(m.c, distance ? w.sub(wrapped, distance) : wrapped, L.SLOT_EA));
   };
 
 const special = (key: string, recordClass: number, emit: Semantics): Handler => ({ key, class: recordClass, emit, configure: (m: Emitter) => void (m.endsBlock = true) }); // prettier-ignore
@@ -97,4 +114,7 @@ export const specials: readonly Handler[] = [
   special('absolute64', RecordClass.micro, (m) => {
     m.f.do(w.store64(m.c, w.load64(m.pc, 8), L.SLOT_EA));
   }),
+  special('bits32', RecordClass.micro, address(32, false, true)),
+  special('bitsChecked16', RecordClass.micro, address(16, true, true)),
+  special('bitsChecked32', RecordClass.micro, address(32, true, true)),
 ];

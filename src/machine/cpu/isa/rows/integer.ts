@@ -147,7 +147,7 @@ FF /6 | push Ev | d64 stack
 0F AB /r | bts Ev Gv | lock
 0F AC /r | shrd Ev Gv Ib |
 0F AD /r | shrd Ev Gv Cb |
-0F AE /7m | nop_rm Ev |
+0F AE /7m | clflush Eb |
 NP 0F AE /5r | nop_rm Ev |
 NP 0F AE /6r | nop_rm Ev |
 NP 0F AE /7r | nop_rm Ev |
@@ -169,7 +169,7 @@ F3 0F B8 /r | popcnt Gv Ev |
 0F BF /r | movsx16 Gv Ew | hot
 0F C0 /r | xadd Eb Gb | lock
 0F C1 /r | xadd Ev Gv | lock
-NP 0F C3 /rm | mov Ev Gv |
+NP 0F C3 /rm | mov Ey Gy |
 0F C7 /1m | cmpxchg8b Mq | lock
 0F C8+r | bswap Zv |
 `);
