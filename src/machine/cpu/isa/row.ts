@@ -43,8 +43,51 @@ export interface Row {
   /** A string instruction: alone in its block, each iteration counts. */
   readonly string: boolean;
   readonly sreg: number;
+  /** What follows from the above, worked out once because decoding asks for it again and again. */
+  readonly traits: RowTraits;
   /** Handler numbers by `handlerIndex`, filled by the interpreter generator; 0: none. */
   readonly handlers: Uint16Array;
+}
+
+export interface RowTraits {
+  /** A vector register takes part; then the operand size matters only if a general one (`general`) does too. */
+  readonly vector: boolean;
+  readonly general: boolean;
+  /** A 64-bit offset in the instruction (moffs). */
+  readonly absolute: boolean;
+  /** A relative branch; `linkable`: one that may be linked within its page. */
+  readonly relative: boolean;
+  readonly linkable: boolean;
+  /** LOOP and JCXZ: the address size says which rCX counts. */
+  readonly countsInRcx: boolean;
+  /** A bit string operation with a register index. */
+  readonly bitString: boolean;
+  /** Whether the memory operand is accessed at all (LEA and NOP do not), and whether it is written. */
+  readonly accesses: boolean;
+  readonly writes: boolean;
+  /** Bytes of the memory operand; 0: as the operand size says. */
+  readonly memoryBytes: number;
+}
+
+/** Instructions whose first operand is only read. */
+const readers = /^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm|clflush)$/;
+
+function traitsOf(name: string, operands: readonly string[], branch: boolean): RowTraits {
+  const memory = operands.find((o) => /^[EOW]/.test(o)) ?? '';
+  const size = memory[0] === 'W' ? Number(/\d+/.exec(memory)?.[0] ?? 16) : ({ b: 1, w: 2, d: 4 }[memory[1] ?? ''] ?? 0);
+  const relative = branch && operands[0]?.[0] === 'J';
+  return {
+    vector: operands.some((o) => /^[VW]/.test(o)),
+    general: operands.some((o) => /^[EG]$/.test(o)),
+    absolute: operands.some((o) => o[0] === 'O'),
+    relative,
+    linkable: relative && /^j|^loop/.test(name),
+    countsInRcx: name.startsWith('loop') || name === 'jcxz',
+    bitString: /^bt/.test(name) && operands[1] === 'Gv',
+    accesses: name !== 'lea' && !name.startsWith('nop'),
+    writes: name === 'cmpxchg8b' || (/^[EOW]/.test(operands[0] ?? '') && !readers.test(name)),
+    memoryBytes: size,
+  };
 }
 
 export function parseRow(line: string): Row {
@@ -97,6 +140,7 @@ export function parseRow(line: string): Row {
     hot: attribute.has('hot'),
     string: attribute.has('string'),
     sreg: sreg ? Number(sreg.slice(5)) : -1,
+    traits: traitsOf(name, operands, attribute.has('branch')),
     handlers: new Uint16Array(256),
   }; // prettier-ignore
 }

@@ -5,7 +5,7 @@ import type { Decoder } from '../isa/decoder.ts';
 import * as L from '../layout.ts';
 import { MARK_BREAKPOINT, Transfer, transferOf } from '../transfers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
-import { fusedHandler, handlerIndex, isVector, usesGeneral, widthIndex } from './handlers.ts';
+import { fusedHandler, handlerIndex, widthIndex } from './handlers.ts';
 import { MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
 import { Special } from './specials.ts';
 
@@ -191,18 +191,8 @@ export class BlockBuilder {
       this.#keepInsn(rec);
       return 'ends';
     }
-    const bits =
-      isVector(row) && !usesGeneral(row)
-        ? 32
-        : isVector(row)
-          ? d.opsize === 64
-            ? 64
-            : 32
-          : row.name === 'cmpxchg8b'
-            ? d.opsize === 64
-              ? 64
-              : 32
-            : d.opsize;
+    const { traits } = row;
+    const bits = traits.vector && !traits.general ? 32 : traits.vector || row.name === 'cmpxchg8b' ? (d.opsize === 64 ? 64 : 32) : d.opsize;
     const next = offset + d.length;
     let form = 0;
     let base: number = L.SLOT_ZERO;
@@ -211,8 +201,7 @@ export class BlockBuilder {
     let disp = d.disp;
     if (d.isMemory) {
       const flat = mode === 64 && d.addrsize === 64 && (d.segment < 4 || row.name === 'lea');
-      const absolute = flat && row.operands.some((o) => o[0] === 'O');
-      if (flat && !absolute) {
+      if (flat && !traits.absolute) {
         if (d.base === 16) {
           base = L.SLOT_CODE_PAGE;
           disp += next;
@@ -239,11 +228,11 @@ export class BlockBuilder {
     }
     let extra = legacy && (row.branch || row.stack) ? 1 : 0;
     let near = false;
-    if (row.branch && row.operands[0]?.[0] === 'J') {
+    if (traits.relative) {
       disp = next + d.immLow;
-      near = !legacy && disp >= 0 && disp < PAGE_SIZE && /^j|^loop/.test(row.name);
+      near = !legacy && disp >= 0 && disp < PAGE_SIZE && traits.linkable;
       if (near) extra |= 2;
-      if (row.name.startsWith('loop') || row.name === 'jcxz') extra |= d.addrsize === 64 ? 0 : d.addrsize === 32 ? 4 : 8;
+      if (traits.countsInRcx) extra |= d.addrsize === 64 ? 0 : d.addrsize === 32 ? 4 : 8;
     }
     if (row.string) extra = d.rep === 0 ? 0 : d.rep === 0xf3 ? 4 : 8;
     const op = row.handlers[handlerIndex(widthIndex(bits), form, extra)]!;
@@ -270,7 +259,7 @@ export class BlockBuilder {
     this.#u8[rec + REC_B] = count;
     if (row.name === 'call' || row.name === 'call_rm') this.#i32[(rec + REC_IMM) >> 2] = next;
     else if (row.name !== 'ret') this.#i32[(rec + REC_IMM) >> 2] = 0;
-    return row.operands[0]?.[0] === 'J' && row.name !== 'jmp' && row.name !== 'call' ? 'branches' : 'ends';
+    return traits.relative && row.name !== 'jmp' && row.name !== 'call' ? 'branches' : 'ends';
   }
 
   #operands(rec: number, bits: number): void {
@@ -300,17 +289,17 @@ export class BlockBuilder {
   #addressRecord(offset: number, next: number, bits: number): void {
     const d = this.#decoder;
     const { row, mode } = d;
-    const absolute = row.operands.some((o) => o[0] === 'O');
+    const { traits } = row;
     const seg = L.SEGMENTS + d.segment * L.SEGMENT_SIZE;
-    if (mode === 64 && d.addrsize === 64 && absolute && d.segment < 4) {
+    if (mode === 64 && d.addrsize === 64 && traits.absolute && d.segment < 4) {
       const rec = this.#emit(Special.absolute64, offset);
       this.#i32[(rec + REC_DISP) >> 2] = d.disp;
       this.#i32[(rec + REC_IMM) >> 2] = d.dispHigh;
       return;
     }
     // LEA and the NOPs with an operand make no access.
-    const checked = mode !== 64 && row.name !== 'lea' && !/^nop/.test(row.name);
-    const bitString = /^bt/.test(row.name) && row.operands[1] === 'Gv' && d.addrsize !== 64;
+    const checked = mode !== 64 && traits.accesses;
+    const bitString = traits.bitString && d.addrsize !== 64;
     const op = bitString
       ? !checked ? Special.bits32 : d.addrsize === 16 ? Special.bitsChecked16 : Special.bitsChecked32
       : checked
@@ -322,9 +311,8 @@ export class BlockBuilder {
     this.#u8[rec + REC_BASE] = rip ? L.SLOT_CODE_PAGE : d.base >= 0 ? d.base * 8 : L.SLOT_ZERO;
     this.#u8[rec + REC_INDEX] = d.index >= 0 ? d.index * 8 : L.SLOT_ZERO;
     this.#i32[(rec + REC_DISP) >> 2] = rip ? d.disp + next : d.disp;
-    const write = /^E|^O|^W/.test(row.operands[0] ?? '') && !/^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm|clflush)$/.test(row.name);
     const base = row.name === 'lea' || (mode === 64 && d.segment < 4) ? L.SLOT_ZERO : seg + L.SEG_BASE;
-    const limit = checked ? seg + (write || row.name === 'cmpxchg8b' ? L.SEG_WRITE_END : L.SEG_READ_END) : 0;
+    const limit = checked ? seg + (traits.writes ? L.SEG_WRITE_END : L.SEG_READ_END) : 0;
     this.#u8[rec + REC_A] = this.#accessBytes(bits);
     if (bitString) this.#u8[rec + REC_B] = d.reg * 8;
     this.#i32[(rec + REC_IMM) >> 2] = base | (limit << 16);
@@ -332,11 +320,7 @@ export class BlockBuilder {
 
   #accessBytes(bits: number): number {
     const { row } = this.#decoder;
-    for (const o of row.operands) {
-      if (o[0] === 'W') return Number(/\d+/.exec(o)?.[0] ?? 16);
-      if (/^[EO]/.test(o)) return o[1] === 'b' ? 1 : o[1] === 'w' ? 2 : o[1] === 'd' ? 4 : bits / 8;
-      if (o === 'Mq') return bits === 64 ? 16 : 8;
-    }
-    return bits / 8;
+    if (row.name === 'cmpxchg8b') return bits === 64 ? 16 : 8;
+    return row.traits.memoryBytes || bits / 8;
   }
 }

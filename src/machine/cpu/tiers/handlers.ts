@@ -34,29 +34,17 @@ export function handlerIndex(width: number, form: number, extra: number): number
 }
 export const widthIndex = (bits: number): number => (bits === 8 ? 0 : bits === 16 ? 1 : bits === 32 ? 2 : 3);
 
-const countsInRcx = (name: string): boolean => name.startsWith('loop') || name === 'jcxz';
-/** Vector rows do not depend on the operand size unless a general register takes part. */
-export const isVector = (row: Row): boolean => row.operands.some((o) => /^[VW]/.test(o));
-export const usesGeneral = (row: Row): boolean => row.operands.some((o) => /^[EG]$/.test(o));
 const hasMemoryForm = (row: Row): boolean => row.operands.some((o) => /^[EMOW]/.test(o)) && row.form !== 'register';
 
 /** All variants of one row. */
 function* variants(row: Row): Generator<{ width: number; form: number; extra: number; configure(m: Emitter): void }> {
-  const vector = isVector(row);
-  const widthList = row.byte ? [0] : vector && !usesGeneral(row) ? [2] : vector || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
-  const formList = hasMemoryForm(row)
-    ? row.form === 'memory' || row.operands.some((o) => o[0] === 'O')
-      ? [1, 2]
-      : row.hot
-        ? [0, 1, 2]
-        : [0, 2]
-    : [0];
+  const { vector, general, absolute, linkable, countsInRcx } = row.traits;
+  const widthList = row.byte ? [0] : vector && !general ? [2] : vector || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
+  const formList = hasMemoryForm(row) ? (row.form === 'memory' || absolute ? [1, 2] : row.hot ? [0, 1, 2] : [0, 2]) : [0];
   const extras = row.string
     ? [0, 4, 8]
     : row.branch || row.stack
-      ? [0, 1, ...(/^j|^loop/.test(row.name) && row.operands[0]![0] === 'J' ? [2] : [])].flatMap((e) =>
-          countsInRcx(row.name) ? [e, e | 4, e | 8] : [e],
-        )
+      ? [0, 1, ...(linkable ? [2] : [])].flatMap((e) => (countsInRcx ? [e, e | 4, e | 8] : [e]))
       : [0];
   for (const width of widthList)
     for (const form of formList)
