@@ -249,8 +249,7 @@ export class Runner {
     }
     if (record !== 0) cpu.rip = this.#rip(cpu, record);
     if (vector === FAULT_WATCH) {
-      this.#runExact(cpu, 1);
-      this.stop = true;
+      this.#runExact(cpu, 1); // the access is noted on its way, which stops the run
       return;
     }
     this.#event(cpu, { vector: vector & 0xff, type: 'hardware', errorCode: vector & 0x100 ? cpu.u32(L.FAULT_CODE) : undefined });

@@ -11,6 +11,7 @@ import { ABANDONED, GuestFault, Vector } from '../fault.ts';
 import { locate, PageMark } from './locate.ts';
 import { onAccess } from './on-access.ts';
 import { alignmentChecked } from './tlb.ts';
+import { watchesPage } from './watch.ts';
 import { canonicalHigh, pageFault, Want } from './walk.ts';
 
 /** Kinds of access, as emitted code passes them; `stack` is or-ed in and turns #GP into #SS. */
@@ -71,7 +72,7 @@ function attempt(cpu: Cpu, size: number, kind: number): number {
     const next = (low - (low & 0xfff) + 4096) | 0;
     second = locate(cpu, lastHigh, next, want);
     if (second < 0) return failPage(cpu, lastHigh, next);
-  } else if (memory.isRam(first)) {
+  } else if (memory.isRam(first) && !watchesPage?.(cpu, high, low)) {
     const marks = memory.pageMarks[Math.floor(first / 4096)]!;
     if (write ? marks === 0 : (marks & PageMark.watched) === 0) return RAM + first;
   }
