@@ -60,10 +60,9 @@ export class AbbreviationTable {
     return found;
   }
 
-  /** The first offset behind the table. */
-  get end(): number {
+  all(): Iterable<Abbreviation> {
     while (!this.#complete) if (this.#readNext() === undefined) this.#complete = true;
-    return this.#reader.pos;
+    return this.#byCode.values();
   }
 
   #readNext(): Abbreviation | undefined {

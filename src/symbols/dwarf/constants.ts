@@ -31,6 +31,7 @@ export const DW_AT_str_offsets_base = 0x72;
 export const DW_AT_addr_base = 0x73;
 export const DW_AT_rnglists_base = 0x74;
 export const DW_AT_MIPS_linkage_name = 0x2007;
+export const DW_AT_hi_user = 0x3fff;
 
 export const DW_FORM_addr = 0x01;
 export const DW_FORM_block2 = 0x03;

@@ -125,7 +125,8 @@ function debugSections(bytes: Uint8Array, { sections }: ElfTables, code: readonl
   if (lowest === undefined || !contents.has('.debug_info')) return [];
   const trimmed = tryRead(() => trimDwarf((name) => contents.get(name), new LinkBase(lowest), range));
   if (trimmed instanceof SymbolFileError) return [];
-  return debug.map((section) => [section, trimmed.get(section.name) ?? contents.get(section.name)!]);
+  const created = [...trimmed.keys()].filter((name) => !contents.has(name)).map((name) => ({ ...BLANK, index: 0, name, type: elf.SHT_PROGBITS }));
+  return [...debug, ...created].map((section) => [section, trimmed.get(section.name) ?? contents.get(section.name)!]);
 }
 
 function addSymbols(bytes: Uint8Array, { sections }: ElfTables, range: LinkRange, newIndex: ReadonlyMap<number, number>, out: Sections): void {

@@ -2,6 +2,7 @@ import { ByteReader } from '../../byte-reader.ts';
 import type { LinkBase } from '../../link-base.ts';
 import type { LinkRange } from '../../link-range.ts';
 import { AbbreviationTable } from '../abbreviations.ts';
+import type { Abbreviation } from '../abbreviations.ts';
 import * as dw from '../constants.ts';
 import type { UnitFormat } from '../forms.ts';
 import { readFunctions } from '../functions.ts';
@@ -28,6 +29,7 @@ interface Kept extends Candidate {
   readonly references: readonly CrossReference[];
   /** Where its DW_AT_stmt_list stands. */
   readonly lineAt: number | undefined;
+  readonly newRoot: Abbreviation | undefined;
 }
 
 /**
@@ -87,16 +89,12 @@ function readCandidates(context: DwarfContext): Candidate[] {
   return candidates;
 }
 
-/**
- * Types are kept, they have no addresses. A unit that begins before the window is left to the symbol table: its first address is also what its
- * lists count from.
- */
+/** Types are kept, they have no addresses. */
 function isWanted({ header, unit }: Candidate, window: Window): boolean {
   if (header.type === dw.DW_UT_type) return true;
   if (header.type === dw.DW_UT_partial) return false;
   const ranges = unit.ranges.length > 0 ? unit.ranges : readFunctions(unit).flatMap((node) => node.ranges);
-  if (clip(window, ranges).length === 0) return false;
-  return unit.lowPc === undefined || unit.lowPc < 0 || unit.lowPc >= window.low || unit.ranges.length > 2;
+  return clip(window, ranges).length > 0;
 }
 
 function holding<T extends Candidate>(all: readonly T[], offset: number): T | undefined {
@@ -113,11 +111,12 @@ function joinUnits(units: readonly Kept[], info: Uint8Array, lines: TrimmedLines
     total += header.end - header.offset;
   }
   const tables = new Map<number, number>();
-  for (const { header, unit, references, lineAt } of units) {
-    let table = tables.get(header.abbreviationOffset);
+  for (const { header, unit, references, lineAt, newRoot } of units) {
+    let table = newRoot === undefined ? tables.get(header.abbreviationOffset) : undefined;
     if (table === undefined) {
-      tables.set(header.abbreviationOffset, (table = abbreviations.length));
-      abbreviations.bytes(unit.context.section.abbrev.subarray(header.abbreviationOffset, unit.abbreviations.end));
+      table = abbreviations.length;
+      if (newRoot === undefined) tables.set(header.abbreviationOffset, table);
+      writeAbbreviations(abbreviations, unit.abbreviations.all(), newRoot);
     }
     putSized(info, header.abbreviationOffsetAt, header.offsetSize, table);
     if (lineAt !== undefined && unit.lineOffset !== undefined) putSized(info, lineAt, header.offsetSize, lines.add(unit, unit.lineOffset));
@@ -128,4 +127,21 @@ function joinUnits(units: readonly Kept[], info: Uint8Array, lines: TrimmedLines
     out.bytes(info.subarray(header.offset, header.end));
   }
   return out.result();
+}
+
+/** DWARF 5 section 7.5.3; `changed` takes the place of the one with its code. */
+function writeAbbreviations(out: ByteWriter, all: Iterable<Abbreviation>, changed: Abbreviation | undefined): void {
+  for (const old of all) {
+    const { code, tag, hasChildren, attributes } = old.code === changed?.code ? changed : old;
+    out.uleb(code);
+    out.uleb(tag);
+    out.bytes([hasChildren ? 1 : 0]);
+    for (let i = 0; i < attributes.length; i += 3) {
+      out.uleb(attributes[i]!);
+      out.uleb(attributes[i + 1]!);
+      if (attributes[i + 1] === dw.DW_FORM_implicit_const) out.sleb(attributes[i + 2]!);
+    }
+    out.bytes([0, 0]);
+  }
+  out.bytes([0]);
 }

@@ -22,6 +22,15 @@ export interface CrossReference {
   readonly target: number;
 }
 
+export interface TrimmedUnit {
+  /** Those that leave the unit. */
+  readonly references: readonly CrossReference[];
+  /** Where its DW_AT_stmt_list stands. */
+  readonly lineAt: number | undefined;
+  /** The new shape of its first entry, which has the code of the old. */
+  readonly newRoot: Abbreviation | undefined;
+}
+
 /** The attributes of one entry that say where something is, with the places of their values. */
 interface Places {
   readonly values: Attributes;
@@ -35,16 +44,11 @@ const BLOCKS: ReadonlySet<number> = new Set([dw.DW_FORM_exprloc, dw.DW_FORM_bloc
 /**
  * Edits the entries of a unit, in place, so that they claim no address outside the window: functions and blocks outside lose their addresses
  * (address 0, or an empty list, stands for discarded code), what reaches out of it is cut, and variables outside are shown as optimized out.
- * Returns the references that leave the unit, and where its DW_AT_stmt_list stands.
  */
-export function trimUnit(
-  unit: Unit,
-  firstEntry: number,
-  window: Window,
-  edit: Editable,
-): { references: CrossReference[]; lineAt: number | undefined } {
+export function trimUnit(unit: Unit, firstEntry: number, window: Window, edit: Editable): TrimmedUnit {
   const references: CrossReference[] = [];
   let lineAt: number | undefined;
+  let newRoot: Abbreviation | undefined;
   const reader = unit.reader(firstEntry);
   const form = new FormReader();
   unit.context.budget.spend(unit.end - unit.offset, '.debug_info');
@@ -72,11 +76,41 @@ export function trimUnit(
     }
     const root = entryAt === firstEntry;
     if (root) lineAt = places.at.get(dw.DW_AT_stmt_list);
-    if (places.values.has(dw.DW_AT_ranges)) trimRanges(unit, abbreviation, places, window, edit);
+    if (root && startsBefore(unit, window)) newRoot = rangesInRoot(unit, abbreviation, places, window, edit);
+    else if (places.values.has(dw.DW_AT_ranges)) trimRanges(unit, abbreviation, places, window, edit);
     else if (places.values.has(dw.DW_AT_low_pc)) trimAddresses(unit, places, window, edit);
     if (places.values.has(dw.DW_AT_location)) trimLocation(unit, places, window, edit);
   }
-  return { references, lineAt };
+  return { references, lineAt, newRoot };
+}
+
+/** One stretch of code that begins before the window and reaches into it. */
+function startsBefore({ ranges, lowPc }: Unit, { low }: Window): boolean {
+  return ranges.length === 2 && lowPc === ranges[0] && ranges[0]! < low && ranges[1]! > low;
+}
+
+/**
+ * The first address of a unit is also what its lists count from, so it must stay. Beside a range list it is no more than that (DWARF 5 section
+ * 3.1.1): the list takes the place of DW_AT_high_pc, and what is left of it goes to an attribute that nobody knows.
+ */
+function rangesInRoot(unit: Unit, old: Abbreviation, { at, size }: Places, window: Window, edit: Editable): Abbreviation | undefined {
+  const room = size.get(dw.DW_AT_high_pc) ?? 0;
+  const place = at.get(dw.DW_AT_high_pc);
+  // Already a list.
+  if (place === undefined) return undefined;
+  if (room !== 4 && room !== 8 || room < unit.offsetSize) unit.reader(place).fail(`a DW_AT_high_pc of ${room} bytes has no room for a list`); // prettier-ignore
+  putSized(edit.info, place, room, 0);
+  putSized(edit.info, place, unit.offsetSize, edit.lists.add(unit, clip(window, unit.ranges)));
+  const attributes: number[] = [];
+  for (let i = 0; i < old.attributes.length; i += 3) {
+    const [attribute, ...rest] = old.attributes.slice(i, i + 3);
+    if (attribute !== dw.DW_AT_high_pc) attributes.push(attribute!, ...rest);
+    else {
+      attributes.push(dw.DW_AT_ranges, unit.version >= 4 ? dw.DW_FORM_sec_offset : dw.DW_FORM_data4, 0);
+      if (room > unit.offsetSize) attributes.push(dw.DW_AT_hi_user, dw.DW_FORM_data4, 0);
+    }
+  }
+  return { ...old, attributes };
 }
 
 const known = new WeakMap<Abbreviation, boolean>();

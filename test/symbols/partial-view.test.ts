@@ -1,0 +1,185 @@
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { gdbView, partialGdbView } from '../../src/symbols/gdb-view.ts';
+import { wholeRange } from '../../src/symbols/loaded-range.ts';
+import { loadSymbolFile } from '../../src/symbols/load.ts';
+import { openSymbolFile } from '../../src/symbols/open.ts';
+import { buildElf, writeSources } from './programs.ts';
+import { gdb, run, workshop } from './tools.ts';
+
+const shop = workshop();
+const BASE = 0x40100000n;
+
+/** Functions enough for several pages, in three units; with statics, inlining, cold parts, and variables. */
+function manyFunctions(unit: string, count: number): string {
+  const functions = Array.from(
+    { length: count },
+    (_, i) => `
+__attribute__((noinline)) long ${unit}_${i}(struct vm *vm, long n)
+{
+	static long seen_${unit}_${i};
+	long sum = helper(vm, n) + seen_${unit}_${i}++;
+	for (long k = 0; k < n; k++) {
+		sum += port_add(k, ${i + 3}) * vm->regs[${i % 16}];
+		if (__builtin_expect(sum == ${i}, 0))
+			vmm_panic(sum);
+	}
+	return sum ^ ${i};
+}`,
+  );
+  const calls = Array.from({ length: count }, (_, i) => `	sum += ${unit}_${i}(vm, sum);`).join('\n');
+  return `
+#include "vm.h"
+__attribute__((cold, noinline)) void vmm_panic(int why);
+long variable_of_${unit} = 7;
+static inline long helper(struct vm *vm, long n)
+{
+	long sum = 0;
+	for (long k = 0; k < n; k++)
+		sum += vm->regs[k & 15] ^ port_read(k);
+	return sum;
+}
+${functions.join('\n')}
+long ${unit}_all(struct vm *vm)
+{
+	long sum = variable_of_${unit};
+${calls}
+	__asm__ volatile ("vmcall; vmlaunch");
+	return sum;
+}
+`;
+}
+
+const UNITS = ['early', 'middle', 'late'];
+
+function sources(): string[] {
+  return [...writeSources(shop), ...UNITS.map((unit) => shop.write(`${unit}.c`, manyFunctions(unit, 24)))];
+}
+
+const build = (flags: readonly string[]): string =>
+  buildElf(shop, 'many', ['-Wl,-Ttext-segment=0x40100000', '-Wl,-u,early_all,-u,middle_all,-u,late_all', ...flags], sources());
+
+interface Case {
+  readonly name: string;
+  readonly flags: readonly string[];
+  /** Link range in pages from the base of the text. */
+  readonly from: number;
+  readonly to: number;
+}
+
+const ROUNDS: readonly (readonly [string, readonly string[]])[] = [
+  ['-O2', ['-O2', '-g']],
+  ['-O0', ['-O0', '-g']],
+  ['-O2, one section a function: range lists', ['-O2', '-g', '-ffunction-sections']],
+  ['DWARF 4', ['-O2', '-gdwarf-4', '-ffunction-sections']],
+  ['DWARF 4 with types apart', ['-O1', '-gdwarf-4', '-fdebug-types-section']],
+  ['DWARF 5 with types apart', ['-O1', '-gdwarf-5', '-fdebug-types-section']],
+  ['link-time optimization: references between units', ['-O2', '-g', '-flto', '-ffunction-sections']],
+  ['64-bit DWARF', ['-O2', '-g', '-gdwarf64']],
+  ['without debug information', ['-O2']],
+];
+const CASES: readonly Case[] = ROUNDS.flatMap(([name, flags]) => [
+  { name: `${name}: the first two pages`, flags, from: 0, to: 2 },
+  { name: `${name}: the third and fourth page`, flags, from: 2, to: 4 },
+]);
+
+const hex = (value: bigint) => `0x${value.toString(16)}`;
+
+describe.each(CASES)('a part of a file, $name', ({ flags, from, to }) => {
+  let whole = '';
+  let part = '';
+  let low = 0n;
+  let high = 0n;
+  /** Where functions start that reach into the range from below: only the symbol table could name them, and it does not. */
+  let begin = 0n;
+
+  beforeAll(() => {
+    const number = ROUNDS.findIndex(([, used]) => used === flags);
+    whole = shop.path(`whole${number}`);
+    if (from === 0) shop.write(`whole${number}`, gdbView(new Uint8Array(readFileSync(build(flags)))));
+    const text = loadSymbolFile(whole).sections.find((section) => section.name === '.text')!;
+    expect(text.size).toBeGreaterThan(0x4000);
+    low = (text.address & ~0xfffn) + BigInt(from * 0x1000);
+    high = (text.address & ~0xfffn) + BigInt(to * 0x1000);
+    part = shop.write('part', partialGdbView(new Uint8Array(readFileSync(whole)), { low, high }));
+    begin = [...symbols(whole).values()].flat().filter((symbol) => symbol.address >= low).reduce((first, { address }) => (address < first ? address : first), high); // prettier-ignore
+  });
+
+  const symbols = (path: string) => {
+    const found = new Map<string, { address: bigint; line: string }[]>();
+    for (const line of run('nm', [path]).trimEnd().split('\n')) {
+      const [address, , name] = line.split(' ');
+      found.set(name!, [...(found.get(name!) ?? []), { address: BigInt(`0x${address}`), line }]);
+    }
+    return found;
+  };
+
+  it('readelf finds nothing to complain about', () => {
+    expect(run('sh', ['-c', 'readelf -aW "$0" 2>&1 >/dev/null', part])).toBe('');
+    const complaints = (path: string) =>
+      run('sh', ['-c', 'readelf -W --debug-dump=info,abbrev,decodedline,Ranges,frames "$0" 2>&1 >/dev/null', path]);
+    // What link-time optimization leaves behind displeases it already in the whole file.
+    expect(complaints(whole)).toContain(complaints(part));
+  });
+
+  it('has the symbols of the range and no others', () => {
+    const expected = [...symbols(whole).values()].flat().filter(({ address }) => address >= low && address < high);
+    expect(expected.length).toBeGreaterThan(5);
+    expect([...symbols(part).values()].flat().map(({ line }) => line).sort()).toEqual(expected.map(({ line }) => line).sort()); // prettier-ignore
+  });
+
+  it('has the code of the range and nothing allocated outside', () => {
+    const text = (path: string) => loadSymbolFile(path).sections.find((section) => section.name === '.text')!;
+    const [old, cut] = [text(whole), text(part)];
+    const start = old.address > low ? old.address : low;
+    expect(cut.address).toBe(start);
+    expect(cut.bytes).toEqual(old.bytes.slice(Number(start - old.address), Number(high - old.address)));
+    for (const { allocated, address, size } of loadSymbolFile(part).sections) {
+      if (allocated) expect(address >= low && address + BigInt(size) <= high).toBe(true);
+    }
+    expect(wholeRange(loadSymbolFile(part))).toEqual({ low, high });
+  });
+
+  it('addr2line says the same inside, and nothing outside', () => {
+    const addresses: string[] = [];
+    for (let at = BASE; at < high + 0x4000n; at += 13n) addresses.push(hex(at));
+    const ask = (path: string) => run('addr2line', ['-fiae', path], addresses.join('\n')).split(/^(?=0x)/m).map((text) => text.replace(/ \(discriminator \d+\)/g, '').replace(/\.cold$/gm, '').replace(/^.*:\?$/gm, '??:?')); // prettier-ignore
+    const expected = ask(whole);
+    const answers = ask(part);
+    let compared = 0;
+    for (const [i, answer] of answers.entries()) {
+      const at = BigInt(addresses[i]!);
+      if (at >= begin && at < high) {
+        expect(answer).toBe(expected[i]);
+        compared++;
+      } else if (at < low || at >= high) expect(answer.split('\n').slice(1, 3)).toEqual(['??', '??:0']);
+    }
+    expect(compared).toBeGreaterThan(500);
+  });
+
+  it('gdb breaks only inside, on lines that are the same, and knows no other code', () => {
+    const all = [...symbols(whole)].flatMap(([name, [first]]) => (/^(early|middle|late)_\d+$/.test(name) ? [{ name, address: first!.address }] : []));
+    const inside = all.filter(({ address }) => address >= low && address < high - 64n);
+    const outside = all.filter(({ address }) => address < low || address >= high);
+    expect(inside.length).toBeGreaterThan(5);
+    expect(outside.length).toBeGreaterThan(5);
+    const questions = inside.flatMap(({ name, address }) => [`info line ${name}`, `info symbol ${hex(address + 4n)}`, `break ${name}`]);
+    expect(gdb(part, questions)).toBe(gdb(whole, questions));
+    const ends = [...outside.slice(0, 3), ...outside.slice(-3)].map(({ address }) => hex(address));
+    const unknown = gdb(part, ends.flatMap((at) => [`info symbol ${at}`, `info line *${at}`])); // prettier-ignore
+    expect(unknown).toBe(ends.map((at) => `No symbol matches ${at}.\nNo line number information available for address ${at}\n`).join('')); // prettier-ignore
+    expect(gdb(part, outside.map(({ name }) => `break ${name}`)).match(/not defined|No symbol table is loaded/g)).toHaveLength(outside.length); // prettier-ignore
+  });
+
+  it('every address in the debug information lies in the range', () => {
+    const told = run('readelf', ['-W', '--debug-dump=info,Ranges,frames', part]);
+    for (const [, at] of told.matchAll(/(?:DW_AT_low_pc +: |pc=)(?:0x)?([0-9a-f]+)/g)) {
+      const address = BigInt(`0x${at}`);
+      if (address !== 0n) expect(address >= low && address < high, told.split('\n').find((line) => line.includes(at!))).toBe(true); // prettier-ignore
+    }
+    for (const [line, at] of told.matchAll(/DW_AT_location .*DW_OP_addr: ([0-9a-f]+)\)$/gm)) {
+      expect(BigInt(`0x${at}`) >= low && BigInt(`0x${at}`) < high, line).toBe(true);
+    }
+    expect(openSymbolFile(shop.read('part'), { name: 'part' }).problems).toEqual([]);
+  });
+});
