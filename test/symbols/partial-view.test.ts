@@ -5,6 +5,7 @@ import { wholeRange } from '../../src/symbols/loaded-range.ts';
 import { loadSymbolFile } from '../../src/symbols/load.ts';
 import { openSymbolFile } from '../../src/symbols/open.ts';
 import { buildManyFunctions } from './many-functions.ts';
+import { buildElf } from './programs.ts';
 import { gdb, run, workshop } from './tools.ts';
 
 const shop = workshop();
@@ -134,5 +135,27 @@ describe.each(CASES)('a part of a file, $name', ({ flags, from, to }) => {
       expect(BigInt(`0x${at}`) >= low && BigInt(`0x${at}`) < high, line).toBe(true);
     }
     expect(openSymbolFile(shop.read('part'), { name: 'part' }).problems).toEqual([]);
+  });
+});
+
+describe('a part of an assembler unit that begins before it', () => {
+  const lines = Array.from({ length: 0x1800 }, (_, i) => (i % 0x400 === 0 ? `\t.globl asm_${i}\nasm_${i}:\tnop` : '\tnop'));
+  const source = shop.write('tail.s', `\t.text\n${lines.join('\n')}\n\t.section .note.GNU-stack,"",@progbits\n`);
+
+  it.each(['-gdwarf-5', '-gdwarf-4'])('%s: the same lines inside, none outside', (flag) => {
+    const file = buildElf(shop, 'asm', ['-Wl,-Ttext-segment=0x40100000', flag, '-Wl,-e,asm_0'], [source]);
+    const text = loadSymbolFile(file).sections.find((section) => section.name === '.text')!;
+    const range = { low: text.address + 0x1000n, high: text.address + 0x1400n };
+    expect(range.low & 0xfffn).toBe(0n);
+    const part = shop.write('asm-part', partialGdbView(shop.read('asm'), range));
+    const ask = (path: string, addresses: bigint[]) => run('addr2line', ['-fiae', path], addresses.map(hex).join('\n'));
+    const inside = [range.low, range.low + 5n, range.high - 1n];
+    expect(ask(part, inside)).toBe(ask(file, inside));
+    expect(ask(part, inside)).toMatch(/asm_4096\n.*tail\.s:\d+\n/);
+    expect(ask(part, [range.low - 1n, range.high])).not.toMatch(/asm_|tail/);
+    expect(gdb(part, ['info line asm_4096', 'break asm_4096'])).toBe(gdb(file, ['info line asm_4096', 'break asm_4096']));
+    expect(gdb(part, [`info line *${hex(range.low - 4n)}`, 'break asm_0'])).toMatch(
+      /^No line number information.*\n(Function "asm_0"|.*not defined)/,
+    );
   });
 });

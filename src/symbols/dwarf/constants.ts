@@ -101,5 +101,7 @@ export const DW_OP_piece = 0x93;
 export const DW_LNCT_path = 1;
 export const DW_LNCT_directory_index = 2;
 
+export const DW_LANG_Mips_Assembler = 0x8001;
+
 /** Languages whose structures hold no functions: C89, C, C99, C11, C17 and assembler. */
-export const C_LANGUAGES: ReadonlySet<number> = new Set([0x01, 0x02, 0x0c, 0x1d, 0x2c, 0x31, 0x8001]);
+export const C_LANGUAGES: ReadonlySet<number> = new Set([0x01, 0x02, 0x0c, 0x1d, 0x2c, 0x31, DW_LANG_Mips_Assembler]);

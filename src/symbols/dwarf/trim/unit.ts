@@ -93,12 +93,20 @@ function startsBefore({ ranges, lowPc }: Unit, { low }: Window): boolean {
  * The first address of a unit is also what its lists count from, so it must stay. Beside a range list it is no more than that (DWARF 5 section
  * 3.1.1): the list takes the place of DW_AT_high_pc, and what is left of it goes to an attribute that nobody knows.
  */
-function rangesInRoot(unit: Unit, old: Abbreviation, { at, size }: Places, window: Window, edit: Editable): Abbreviation | undefined {
-  const room = size.get(dw.DW_AT_high_pc) ?? 0;
+function rangesInRoot(unit: Unit, old: Abbreviation, { values, at, size }: Places, window: Window, edit: Editable): Abbreviation | undefined {
   const place = at.get(dw.DW_AT_high_pc);
   // Already a list.
   if (place === undefined) return undefined;
-  if (room !== 4 && room !== 8 || room < unit.offsetSize) unit.reader(place).fail(`a DW_AT_high_pc of ${room} bytes has no room for a list`); // prettier-ignore
+  const room = size.get(dw.DW_AT_high_pc)!;
+  if (unit.language === dw.DW_LANG_Mips_Assembler && isConstantForm(values.get(dw.DW_AT_high_pc)!.form)) {
+    // An assembler makes no lists, so the address may change, and its DW_AT_high_pc is as short as can be.
+    putSized(edit.info, at.get(dw.DW_AT_low_pc)!, unit.addressSize, unit.context.base.toAddress(window.low));
+    const length = Math.min(unit.ranges[1]!, window.high) - window.low;
+    if (values.get(dw.DW_AT_high_pc)!.form === dw.DW_FORM_udata) putUleb(edit.info, place, room, length);
+    else putSized(edit.info, place, room, length);
+    return undefined;
+  }
+  if ((room !== 4 && room !== 8) || room < unit.offsetSize) unit.reader(place).fail(`a DW_AT_high_pc of ${room} bytes has no room for a list`);
   putSized(edit.info, place, room, 0);
   putSized(edit.info, place, unit.offsetSize, edit.lists.add(unit, clip(window, unit.ranges)));
   const attributes: number[] = [];
