@@ -4,6 +4,8 @@ import type { LinkRange } from './link-range.ts';
 import type { SymbolFile } from './symbol-file.ts';
 
 const PAGE = BigInt(PAGE_SIZE);
+/** What is farther apart is loaded apart: a kernel's boot code and its upper half. */
+const WIDE_GAP = 0x100_0000;
 
 /** All that a file occupies once it is loaded whole. */
 export function wholeRange(file: SymbolFile): LinkRange {
@@ -25,21 +27,23 @@ export function wholeRange(file: SymbolFile): LinkRange {
  * nothing (between sections) count only between such that do. Where the contents of the file end, what has none (.bss) belongs to it.
  */
 export function loadedRange(file: SymbolFile, linkPage: bigint, read: (linkPage: bigint) => Uint8Array | undefined): LinkRange {
-  const { pages, first, last } = imageOf(file);
+  const pages = pagesOf(file);
   const whole = wholeRange(file);
-  const follow = (step: bigint, end: bigint): { reached: bigint; toTheEnd: boolean } => {
+  const start = pages.findIndex((page) => page.linkPage >= linkPage);
+  const follow = (step: 1 | -1): { reached: bigint; toTheEnd: boolean } => {
     let reached = linkPage;
-    for (let at = linkPage + step; step > 0n ? at <= end : at >= end; at += step) {
-      const page = pages.get(at);
-      if (page === undefined) continue;
-      const bytes = read(at);
+    for (let i = start; i >= 0 && i < pages.length; i += step) {
+      const page = pages[i]!;
+      if (page.linkPage === linkPage) continue;
+      const gap = step * Number(page.linkPage - reached);
+      const bytes = gap > WIDE_GAP ? undefined : read(page.linkPage);
       if (bytes === undefined || !holds(page, bytes)) return { reached, toTheEnd: false };
-      reached = at;
+      reached = page.linkPage;
     }
     return { reached, toTheEnd: true };
   };
-  const up = follow(PAGE, last);
-  const down = follow(-PAGE, first);
+  const up = follow(1);
+  const down = follow(-1);
   return { low: down.toTheEnd ? whole.low : down.reached, high: up.toTheEnd ? whole.high : up.reached + PAGE };
 }
 
@@ -49,25 +53,14 @@ function holds(known: KnownPage, bytes: Uint8Array): boolean {
   return nonZero === 0 ? equal === significant : equalNonZero * 2 >= nonZero;
 }
 
-interface Image {
-  readonly pages: ReadonlyMap<bigint, KnownPage>;
-  readonly first: bigint;
-  readonly last: bigint;
-}
+const images = new WeakMap<SymbolFile, readonly KnownPage[]>();
 
-const images = new WeakMap<SymbolFile, Image>();
-
-function imageOf(file: SymbolFile): Image {
-  let image = images.get(file);
-  if (image === undefined) {
-    const pages = new Map(knownPages(file, (section) => section.allocated).map((page) => [page.linkPage, page]));
-    let first = file.imageBase;
-    let last = file.imageBase;
-    for (const page of pages.keys()) {
-      if (page < first) first = page;
-      if (page > last) last = page;
-    }
-    images.set(file, (image = { pages, first, last }));
+/** In order of address. */
+function pagesOf(file: SymbolFile): readonly KnownPage[] {
+  let pages = images.get(file);
+  if (pages === undefined) {
+    pages = knownPages(file, (section) => section.allocated).sort((a, b) => (a.linkPage < b.linkPage ? -1 : 1));
+    images.set(file, pages);
   }
-  return image;
+  return pages;
 }

@@ -2,7 +2,7 @@ import { inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SymbolFileError } from '../../src/symbols/errors.ts';
-import { gdbView } from '../../src/symbols/gdb-view.ts';
+import { gdbView, partialGdbView } from '../../src/symbols/gdb-view.ts';
 import { openSymbolFile } from '../../src/symbols/open.ts';
 import { PageIdentity } from '../../src/symbols/page-identity.ts';
 import { buildElf, buildPe } from './programs.ts';
@@ -43,7 +43,9 @@ function exercise(bytes: Uint8Array): void {
   const identity = new PageIdentity();
   identity.add(file);
   identity.identify(new Uint8Array(4096).fill(0x42));
-  gdbView(bytes);
+  const view = gdbView(bytes);
+  const low = file.entry & ~0xfffn;
+  for (const high of [low + 0x40n, low + 0x1000n]) partialGdbView(view, { low, high });
 }
 
 /** Runs it; a SymbolFileError is as good an answer as none, anything else, or taking long, is a failure. */
