@@ -42,10 +42,25 @@ export function compiledSpeed(): Speed | undefined {
   const source = join(import.meta.dirname, 'compute.c');
   const elf = join(folder, 'compute.elf');
   const image = join(folder, 'compute.bin');
-  const flags = ['-O2', '-fno-pic', '-no-pie', '-nostdlib', '-ffreestanding', '-fno-asynchronous-unwind-tables', '-mgeneral-regs-only', '-fno-stack-protector'];
+  const flags = [
+    '-O2',
+    '-fno-pic',
+    '-no-pie',
+    '-nostdlib',
+    '-ffreestanding',
+    '-fno-asynchronous-unwind-tables',
+    '-mgeneral-regs-only',
+    '-fno-stack-protector',
+  ];
   execFileSync('gcc', [...flags, `-Wl,-Ttext=0x${CODE.toString(16)},--build-id=none,-e,start`, '-o', elf, source]);
   execFileSync('objcopy', ['-O', 'binary', '-j', '.text', elf, image]);
-  const entry = Number(/0x([0-9a-f]+)/.exec(execFileSync('readelf', ['-h', elf]).toString().match(/Entry point.*/)![0])![0]);
+  const entry = Number(
+    /0x([0-9a-f]+)/.exec(
+      execFileSync('readelf', ['-h', elf])
+        .toString()
+        .match(/Entry point.*/)![0],
+    )![0],
+  );
 
   const start = (rounds: number): Machine => {
     const machine = bareMachine();

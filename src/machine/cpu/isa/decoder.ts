@@ -58,7 +58,27 @@ export class Decoder {
 
   /** The same instruction as an object that can be kept. */
   toInsn(): Insn {
-    const { row, mode, length, opsize, addrsize, rep, lock, rex, opcode, modrm, reg, rm, isMemory, base, index, scale, segment, segmentOverride, imm2 } = this;
+    const {
+      row,
+      mode,
+      length,
+      opsize,
+      addrsize,
+      rep,
+      lock,
+      rex,
+      opcode,
+      modrm,
+      reg,
+      rm,
+      isMemory,
+      base,
+      index,
+      scale,
+      segment,
+      segmentOverride,
+      imm2,
+    } = this;
     const wide = row.operands.some((o) => o[0] === 'O') && addrsize === 64;
     const disp = wide ? (BigInt(this.dispHigh) << 32n) | BigInt(this.disp >>> 0) : BigInt(this.disp);
     const imm = (BigInt(this.immHigh) << 32n) | BigInt(this.immLow >>> 0);
@@ -130,7 +150,14 @@ export class Decoder {
       modrm = this.#bytes[this.#at]!;
     }
     // 90 is NOP, or PAUSE with F3, unless REX.B makes it XCHG r8: SDM Vol. 2, NOP.
-    const row = byte === 0x90 && map === 0 ? (rex & 1 ? XCHG : rep === 0xf3 ? PAUSE : NOP) : candidates.simple ?? select(candidates.rows, rep !== 0 ? rep : opsizePrefix ? 0x66 : 0, modrm);
+    const row =
+      byte === 0x90 && map === 0
+        ? rex & 1
+          ? XCHG
+          : rep === 0xf3
+            ? PAUSE
+            : NOP
+        : (candidates.simple ?? select(candidates.rows, rep !== 0 ? rep : opsizePrefix ? 0x66 : 0, modrm));
     if (row === undefined) return 'undefined';
     this.row = row;
     this.modrm = row.hasModrm ? modrm : -1;
@@ -292,7 +319,11 @@ function buildTable(): (Candidates | undefined)[] {
   const byOpcode: Row[][] = Array.from({ length: 2048 }, () => []);
   for (const row of rows)
     for (let r = 0; r < (row.plusRegister ? 8 : 1); r++)
-      for (const [offset, valid] of [[0, row.inLegacy], [1024, row.in64]] as const) // prettier-ignore
+      for (const [offset, valid] of [
+        [0, row.inLegacy],
+        [1024, row.in64],
+      ] as const)
+        // prettier-ignore
         if (valid) byOpcode[offset + row.map * 256 + row.opcode + r]!.push(row);
   return byOpcode.map((list) => {
     if (list.length === 0) return undefined;
