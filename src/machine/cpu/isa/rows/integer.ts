@@ -147,7 +147,7 @@ FF /6 | push Ev | d64 stack
 0F AB /r | bts Ev Gv | lock
 0F AC /r | shrd Ev Gv Ib |
 0F AD /r | shrd Ev Gv Cb |
-0F AE /7m | clflush Eb |
+NP 0F AE /7m | clflush Eb |
 NP 0F AE /5r | nop_rm Ev |
 NP 0F AE /6r | nop_rm Ev |
 NP 0F AE /7r | nop_rm Ev |

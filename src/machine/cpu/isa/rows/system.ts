@@ -75,17 +75,17 @@ FF /5m | jmp_far_m M |
 0F 01 /4 | smsw Ev |
 0F 01 /6 | lmsw Ew |
 0F 01 /7m | invlpg M |
-0F 01 .C1 | vmcall |
-0F 01 .C2 | vmlaunch |
-0F 01 .C3 | vmresume |
-0F 01 .C4 | vmxoff |
-0F 01 .C8 | monitor |
-0F 01 .C9 | mwait |
-0F 01 .CA | clac |
-0F 01 .CB | stac |
-0F 01 .D0 | xgetbv |
-0F 01 .D1 | xsetbv |
-0F 01 .D4 | vmfunc |
+NP 0F 01 .C1 | vmcall |
+NP 0F 01 .C2 | vmlaunch |
+NP 0F 01 .C3 | vmresume |
+NP 0F 01 .C4 | vmxoff |
+NP 0F 01 .C8 | monitor |
+NP 0F 01 .C9 | mwait |
+NP 0F 01 .CA | clac |
+NP 0F 01 .CB | stac |
+NP 0F 01 .D0 | xgetbv |
+NP 0F 01 .D1 | xsetbv |
+NP 0F 01 .D4 | vmfunc |
 0F 01 .F8 =64 | swapgs |
 0F 01 .F9 | rdtscp |
 0F 02 /r | lar Gv Ew |
@@ -106,7 +106,7 @@ FF /5m | jmp_far_m M |
 0F 33 | rdpmc |
 0F 34 | sysenter |
 0F 35 | sysexit |
-0F 77 | emms |
+NP 0F 77 | emms |
 NP 0F 78 /r | vmread Ey Gy | f64
 NP 0F 79 /r | vmwrite Gy Ey | f64
 0F A2 | cpuid |
