@@ -25,7 +25,7 @@ export interface Outcome {
   readonly gpr: readonly bigint[];
   readonly flags: number;
   readonly rip: bigint;
-  /** Exception vector, or -1. */
+  /** Exception vector, -1 when the code ran to its end, ENDLESS. */
   readonly vector: number;
   readonly error: number;
   readonly cr2: bigint;
@@ -42,6 +42,8 @@ export const DATA = 0x60_0000;
 export const DATA_SIZE = 0x2000;
 export const READ_ONLY = DATA + DATA_SIZE;
 export const READ_ONLY_SEED = 0x5eed;
+/** Vector of a case that does not come to an end. */
+export const ENDLESS = 255;
 export const MAX_CODE = 256;
 /** As in harness.c: at most so many changed quadwords are reported. */
 export const MAX_CHANGES = 24;

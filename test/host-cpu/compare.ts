@@ -1,4 +1,5 @@
 import type { Case, Outcome } from './case.ts';
+import { ENDLESS } from './case.ts';
 
 /** CF PF AF ZF SF TF DF OF NT AC. */
 const COMPARED = 0x4_4dd5;
@@ -11,6 +12,7 @@ const segmentNames = ['es', 'cs', 'ss', 'ds', 'gs'];
 export function differences(c: Case, host: Outcome, emulated: Outcome): string[] {
   if (host.vector !== emulated.vector)
     return [`vector: host ${host.vector} at ${hex(host.rip)}, emulator ${emulated.vector} at ${hex(emulated.rip)}`];
+  if (host.vector === ENDLESS) return [];
   const out: string[] = [];
   const check = (what: string, a: bigint | number, b: bigint | number): void => {
     if (a !== b) out.push(`${what}: host ${hex(a)}, emulator ${hex(b)}`);

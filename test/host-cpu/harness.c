@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 #define GS_BASE 0x123456000ul
 #define MAX_CODE 256
 #define MAX_CHANGES 24
+#define ENDLESS 255 /* the vector of a case that does not end */
 #define USER_CS 0x33
 #define USER_DS 0x2b
 
@@ -134,9 +136,8 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
   ucontext_t *u = context;
   greg_t *g = u->uc_mcontext.gregs;
   uint64_t segments = (uint64_t)g[REG_CSGSFS];
-  (void)signal;
   (void)info;
-  fault_vector = g[REG_TRAPNO];
+  fault_vector = signal == SIGVTALRM ? ENDLESS : g[REG_TRAPNO];
   fault_error = g[REG_ERR];
   fault_address = g[REG_CR2];
   for (int n = 0; n < 16; n++) out.gpr[n] = g[order[n]];
@@ -201,7 +202,7 @@ int main(void) {
   static uint8_t alternate[1 << 17];
   stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
   struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-  static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+  static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGVTALRM};
   int fixed = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
   uint8_t *code = mmap((void *)CODE, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, fixed, -1, 0);
   uint64_t *data = mmap((void *)DATA, DATA_SIZE + 4096, PROT_READ | PROT_WRITE, fixed, -1, 0);
@@ -217,6 +218,7 @@ int main(void) {
   sigaltstack(&stack, 0);
   for (unsigned n = 0; n < sizeof signals / sizeof *signals; n++) sigaction(signals[n], &action, 0);
 
+  static const struct itimerval patience = {.it_value = {.tv_usec = 100000}}, none;
   while (fread(&t, sizeof t, 1, stdin) == 1) {
     fill((uint32_t *)before, DATA_SIZE, (uint32_t)t.seed);
     memcpy(data, before, DATA_SIZE);
@@ -238,6 +240,7 @@ int main(void) {
     fault_vector = -1;
     fault_error = fault_address = 0;
     end_rip = CODE - t.code_base + t.start + t.length;
+    setitimer(ITIMER_VIRTUAL, &patience, 0);
     if (t.bits == 64) {
       syscall(SYS_arch_prctl, ARCH_SET_GS, GS_BASE);
       entry = CODE + t.start;
@@ -248,6 +251,7 @@ int main(void) {
       run_legacy_case();
     }
 
+    setitimer(ITIMER_VIRTUAL, &none, 0);
     memset(&r, 0, sizeof r);
     memcpy(r.gpr, out.gpr, sizeof r.gpr);
     memcpy(r.xmm, out.xmm, sizeof r.xmm);

@@ -79,8 +79,10 @@ export class BlockFinder {
     const mode = modeOf(cpu);
     const physical = this.#fetchable(cpu, linear, mode);
     const page = Math.floor(physical / PAGE_SIZE);
-    // Observers hear of the page also when it is only stepped through.
-    if (this.#services.probe?.codePage && this.#services.memory.isRam(physical) && !this.pages.get(page, mode)) this.#open(cpu, page, mode, linear);
+    // Observers hear of the page also when it is only stepped through; and a block of several instructions must be left
+    // when one of them changes the page, which only a page with decoded code tells.
+    const opens = limit > 1 || this.#services.probe?.codePage !== undefined;
+    if (opens && this.#services.memory.isRam(physical) && !this.pages.get(page, mode)) this.#open(cpu, page, mode, linear);
     return this.#exactAt(cpu, linear, physical, limit, mode);
   }
 

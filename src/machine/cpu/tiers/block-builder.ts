@@ -2,6 +2,7 @@ import { PAGE_SIZE, RECORDS, RECORD_SIZE } from '../../memory/layout.ts';
 import type { LinearMemory } from '../../memory/linear-memory.ts';
 import { byteRegisterOffset } from '../cpu.ts';
 import type { Decoder } from '../isa/decoder.ts';
+import type { Row } from '../isa/row.ts';
 import * as L from '../layout.ts';
 import { MARK_BREAKPOINT, Transfer, transferOf } from '../transfers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
@@ -32,6 +33,9 @@ export interface BlockRequest {
 
 /** An instruction takes at most a mark, an address record and its own. */
 const MAX_RECORDS = MAX_BLOCK * 4 + 4;
+
+/** Jcc: not JMP, LOOP or JCXZ, whose opcodes name no condition. */
+const conditional = (row: Row): boolean => (row.opcode & 0xf0) === (row.map === 0 ? 0x70 : 0x80);
 
 /** Turns decoded instructions into records. Plain and fast: it runs once for all code that runs once. */
 export class BlockBuilder {
@@ -71,6 +75,11 @@ export class BlockBuilder {
     let total = 0;
     let newBlock = true;
     for (;;) {
+      // Before anything is entered for this place: what leads on from here must not lead back to itself.
+      if (at >= end || total === request.limit) {
+        this.#fallThrough(offset, count, request);
+        break;
+      }
       if (newBlock && page) {
         const known = this.#u32[(page.table >> 2) + offset]!;
         if (known !== 0 && total > 0) {
@@ -80,17 +89,11 @@ export class BlockBuilder {
         this.#u32[(page.table >> 2) + offset] = this.#at;
       }
       newBlock = false;
-      if (at >= end || total === request.limit) {
-        this.#fallThrough(offset, count, request);
-        break;
-      }
       const trap = request.trapAt(offset);
       const failure = trap ? undefined : d.decode(bytes, at, end, mode);
       if (failure === 'truncated') {
-        if (total === 0) {
-          if (page) this.#u32[(page.table >> 2) + offset] = 0;
-          return 0;
-        }
+        if (page && count === 0) this.#u32[(page.table >> 2) + offset] = 0;
+        if (total === 0) return 0;
         this.#fallThrough(offset, count, request);
         break;
       }
@@ -238,7 +241,7 @@ export class BlockBuilder {
     const op = row.handlers[handlerIndex(widthIndex(bits), form, extra)]!;
     if (op === 0) throw new Error(`no handler for ${row.encoding} ${row.name}, ${bits} bits, form ${form}, variant ${extra}`);
     // A comparison right before, in the same block: both in one dispatch.
-    if (near && count > 1 && row.name[0] === 'j') {
+    if (near && count > 1 && conditional(row)) {
       const before = this.#at - RECORD_SIZE;
       const both = fusedHandler(this.#u16[before >> 1]!, d.opcode & 15);
       if (both !== undefined) this.#u16[before >> 1] = both;
