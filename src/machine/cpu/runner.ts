@@ -14,14 +14,14 @@ import type { HelperTable } from './helper.ts';
 import { divide128 } from './divide.ts';
 import type { Insn } from './isa/insn.ts';
 import * as L from './layout.ts';
-import { commitBounce, FAULT_ABANDONED, slowAccessAt } from './mmu/slow-path.ts';
+import { AccessKind, commitBounce, FAULT_ABANDONED, slowAccessAt } from './mmu/slow-path.ts';
 import { SEG_BASE, SEG_WRITE_END, SEGMENT_SIZE, SEGMENTS } from './layout.ts';
 import { deliverEvent } from './system/deliver.ts';
 import { linearOf } from './system/operands.ts';
 import { handlerClass, handlers } from './tiers/handlers.ts';
 import type { RunFunction } from './tiers/interpreter.ts';
 import { instantiateInterpreter } from './tiers/interpreter.ts';
-import { BUDGET_FLOOR, Exit, MAX_BLOCK, REC_A, REC_B, REC_DISP, REC_IMM, REC_WHERE, RecordClass } from './tiers/record.ts';
+import { BUDGET_FLOOR, Exit, MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_WHERE, RecordClass } from './tiers/record.ts';
 import { Special } from './tiers/specials.ts';
 import { MARK_BREAKPOINT, reportTransfer, Transfer } from './transfers.ts';
 
@@ -288,7 +288,9 @@ export class Runner {
   #slow(cpu: Cpu, record: number, left: number, info: number): number {
     this.#callout(record, left);
     const size = info & 0xff;
-    const kind = info >> 8;
+    // A base of RSP or RBP means the stack segment, whose faults are #SS: SDM Vol. 1, 3.7.4.
+    const base = this.#m.u8[record + REC_BASE]!;
+    const kind = (info >> 8) | (base === L.GPR + 4 * 8 || base === L.GPR + 5 * 8 ? AccessKind.stack : 0);
     if (cpu.guest) cpu.rip = this.#rip(cpu, record);
     if (!this.#exact && this.#client.watches(cpu, cpu.u64(L.SLOW_ADDRESS), size, (kind & 3) !== 0)) {
       cpu.setU32(L.FAULT_VECTOR, FAULT_WATCH);

@@ -1,0 +1,38 @@
+import type { Cpu } from '../../src/machine/cpu/cpu.ts';
+import type { GuestEvent } from '../../src/machine/cpu/fault.ts';
+import type { GuestHooks } from '../../src/machine/cpu/hooks.ts';
+import type { Machine } from '../../src/machine/machine.ts';
+import { bareMachine, CODE } from '../support/bare-machine.ts';
+
+export interface Run {
+  readonly machine: Machine;
+  readonly cpu: Cpu;
+  /** Events that would have gone through the IDT, and RIP at each. The first one ends the run. */
+  readonly events: readonly (GuestEvent & { readonly rip: bigint })[];
+}
+
+/** Puts bytes at CODE with HLT after them and runs to the first event or the HLT. */
+export function runBytes(hex: string, setUp: (cpu: Cpu, machine: Machine) => void = () => {}, budget = 10_000): Run {
+  const machine = bareMachine();
+  const cpu = machine.cpus[0]!;
+  const events: (GuestEvent & { rip: bigint })[] = [];
+  const hooks: GuestHooks = {
+    instruction: () => false,
+    event(_cpu, event) {
+      events.push({ ...event, rip: cpu.rip });
+      machine.interrupt();
+      return true;
+    },
+    tripleFault: () => true,
+    taskSwitch: () => {},
+    boundary: () => false,
+    translate: (_cpu, p) => p,
+    nested: false,
+    peek: (_cpu, p) => p,
+  };
+  cpu.guest = hooks;
+  machine.memory.poke(CODE, Uint8Array.of(...Buffer.from(hex.replaceAll(' ', ''), 'hex'), 0xf4, 0xf4));
+  setUp(cpu, machine);
+  machine.run(budget);
+  return { machine, cpu, events };
+}
