@@ -1,9 +1,12 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { SymbolFile } from '../symbols/symbol-file.ts';
 import { createLog } from '../machine/log.ts';
 import { Machine, MachineError } from '../machine/machine.ts';
+import type { HostDirectory } from '../machine/uefi/files/host-directory.ts';
 import { Firmware } from '../machine/uefi/firmware.ts';
+import { parsePe } from '../machine/uefi/images/pe.ts';
+import { Refusal } from '../machine/uefi/status.ts';
 import { ExitStatus, UserError } from './errors.ts';
 import { hostDirectory } from './host-directory.ts';
 import { parseCount, parseCpu, parseSize } from './options.ts';
@@ -42,7 +45,8 @@ export function sources({ esp, image }: MachineArguments): Sources {
   if (image === undefined) return { directory: esp!, image: bootLoaderOf(esp!) };
   const path = resolve(image);
   if (esp === undefined) {
-    if (!existsSync(path)) throw new UserError(`${image}: there is no such file`);
+    if (!existsSync(path)) throw new UserError(`${image}: there is no such file, and no such command (run, trace)`);
+    if (statSync(path).isDirectory()) throw new UserError(`${image} is a folder: to boot from it, write --esp ${image}`);
     return { directory: dirname(path), image: basename(path) };
   }
   const root = resolve(esp);
@@ -53,7 +57,7 @@ export function sources({ esp, image }: MachineArguments): Sources {
 
 /** A folder with a loader but no boot order (BOOTX64.EFI, startup.nsh): a lone `loadvmm.efi` or other single image is meant. */
 function bootLoaderOf(esp: string): string | undefined {
-  if (!existsSync(esp)) return undefined; // hostDirectory says what is wrong
+  if (!statSync(esp, { throwIfNoEntry: false })?.isDirectory()) return undefined; // hostDirectory says what is wrong
   const has = (path: string): boolean => existsSync(join(esp, path));
   if (has('startup.nsh') || has('EFI/BOOT/BOOTX64.EFI')) return undefined;
   const images = readdirSync(esp).filter((n) => /\.efi$/i.test(n));
@@ -70,6 +74,7 @@ export interface BuiltMachine {
 export function buildMachine(args: MachineArguments, write: (bytes: Uint8Array) => void, log: (message: string) => void): BuiltMachine {
   const { directory, image } = sources(args);
   const files = hostDirectory(directory);
+  if (image !== undefined) checkImage(files, image);
   const byte = new Uint8Array(1);
   const onSerial = (value: number): void => {
     byte[0] = value;
@@ -93,4 +98,16 @@ export function buildMachine(args: MachineArguments, write: (bytes: Uint8Array) 
     throw e;
   }
   return { machine, files: loadSymbolFiles(directory, log) };
+}
+
+/** A wrong file is better named before the machine starts than on its console. */
+function checkImage(files: HostDirectory, image: string): void {
+  const size = files.stat(image)?.size;
+  if (size === undefined) throw new UserError(`${image}: not below the folder that is booted`);
+  try {
+    parsePe(files.read(image, 0, size));
+  } catch (e) {
+    if (e instanceof Refusal) throw new UserError(`${image} is not an image that UEFI can start: ${e.reason}`);
+    throw e;
+  }
 }

@@ -6,12 +6,22 @@ import { UserError } from './errors.ts';
 export interface SerialSink {
   write(bytes: Uint8Array): void;
   close(): void;
+  /** The guest left its line on the terminal unfinished. */
+  midLine(): boolean;
 }
 
 /** Parses `--serial stdio|file:PATH|none` and opens it. */
 export function openSerial(spec: string): SerialSink {
-  if (spec === 'none') return { write: () => {}, close: () => {} };
-  if (spec === 'stdio') return { write: (bytes) => void process.stdout.write(bytes), close: () => {} };
+  const elsewhere = { midLine: () => false };
+  if (spec === 'none') return { write: () => {}, close: () => {}, ...elsewhere };
+  if (spec === 'stdio') {
+    let last = 10;
+    const write = (bytes: Uint8Array): void => {
+      last = bytes.at(-1) ?? last;
+      process.stdout.write(bytes);
+    };
+    return { write, close: () => {}, midLine: () => last !== 10 };
+  }
   const path = /^file:(.+)$/.exec(spec)?.[1];
   if (path === undefined) throw new UserError(`--serial ${spec}: expected stdio, file:PATH or none`, 2);
   let file: number;
@@ -20,7 +30,7 @@ export function openSerial(spec: string): SerialSink {
   } catch (e) {
     throw new UserError(`--serial ${spec}: cannot write ${path}: ${(e as Error).message}`);
   }
-  return { write: (bytes) => void writeSync(file, bytes), close: () => closeSync(file) };
+  return { write: (bytes) => void writeSync(file, bytes), close: () => closeSync(file), ...elsewhere };
 }
 
 const CTRL_A = 1;

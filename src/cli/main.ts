@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import yargs from 'yargs';
 import { cpuModels } from '../machine/cpu/models/index.ts';
 import { adjustableFeatures } from '../machine/cpu/models/parse.ts';
@@ -26,13 +28,24 @@ function cpuHelp(): string {
 }
 
 /** What yargs says of a mistake, with a suggestion for an unknown option. */
-function usageMessage(message: string): string {
-  const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(',')[0]?.trim();
-  if (unknown === undefined) return message;
-  const options = [...Object.keys(runOptions), 'format', 'only', 'help', 'version'];
-  const near = nearest(unknown, options);
-  const dashes = (name: string): string => (name.length === 1 ? `-${name}` : `--${name}`);
+function usageMessage(message: string, argv: readonly string[]): string {
+  const names = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(/,\s*/);
+  if (names === undefined) return message.replace(/^Not enough arguments following: (\S+)$/, (_, name: string) => `${dashes(name)} needs a value`);
+  const extra = names.find((n) => argv.includes(n));
+  if (extra !== undefined) return `${extra}: one image can be started, there is one already`;
+  const unknown = names.find((n) => argv.some((a) => a.replace(/^-+/, '').split('=')[0] === n)) ?? names[0]!;
+  const options = [...Object.keys(runOptions), ...Object.keys(traceOptions), 'help', 'version'];
+  if (options.includes(unknown)) return `${dashes(unknown)} is an option of the other command (run, trace)`;
+  const near = unknown.length > 1 ? nearest(unknown, options) : undefined;
   return `unknown option ${dashes(unknown)}${near ? `; did you mean ${dashes(near)}?` : ''}`;
+}
+const dashes = (name: string): string => (name.length === 1 ? `-${name}` : `--${name}`);
+
+/** package.json is beside src and beside dist. */
+function version(): string {
+  const { dirname } = import.meta;
+  const path = [join(dirname, '../package.json'), join(dirname, '../../package.json')].find((p) => existsSync(p));
+  return path === undefined ? 'unknown' : (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
 /** The command line. Returns the exit status. */
@@ -65,11 +78,13 @@ export async function main(argv: readonly string[]): Promise<number> {
     .example('$0 run -s -S', "then, elsewhere: gdb -ex 'target remote :1234'")
     .example('$0 run --esp DIR', 'boot a hypervisor from DIR (loadvmm.efi and bitvisor.elf)')
     .example('$0 trace --until vmlaunch', 'the boot of the embedded guest as a call tree')
+    .locale('en') // the messages are rewritten above
+    .version(version())
     .strict()
     .exitProcess(false)
     .fail((message, error) => {
-      if (error) throw error;
-      throw new UserError(usageMessage(message), ExitStatus.usage);
+      if (error && error.name !== 'YError') throw error;
+      throw new UserError(usageMessage(message ?? error.message, argv), ExitStatus.usage);
     });
   await parser.parseAsync([...argv]);
   return status;
@@ -81,18 +96,25 @@ export async function cli(argv: readonly string[]): Promise<void> {
     if (e.code === 'EPIPE') process.exit(ExitStatus.ok); // the reader of our output went away
     throw e;
   });
+  process.on('uncaughtException', (e) => process.exit(report(e)));
   try {
     process.exitCode = await main(argv);
   } catch (e) {
-    if (e instanceof UserError) {
-      process.stderr.write(`vmxscope: ${e.message}\n${e.status === ExitStatus.usage ? 'Try: vmxscope --help\n' : ''}`);
-      process.exitCode = e.status;
-    } else if (e instanceof TransportError) {
-      process.stderr.write(`vmxscope: ${e.message}\n`);
-      process.exitCode = ExitStatus.failure;
-    } else {
-      process.stderr.write(`vmxscope: internal error, please report: ${e instanceof Error ? e.stack : String(e)}\n`);
-      process.exitCode = ExitStatus.internal;
-    }
+    process.exitCode = report(e);
   }
+}
+
+/** Says what went wrong. Only a fault of ours comes with a stack. */
+function report(e: unknown): number {
+  const say = (text: string): void => void process.stderr.write(`vmxscope: ${text}\n`);
+  if (e instanceof UserError) {
+    say(`${e.message}${e.status === ExitStatus.usage ? '\nTry: vmxscope --help' : ''}`);
+    return e.status;
+  }
+  if (e instanceof TransportError) {
+    say(e.message);
+    return ExitStatus.failure;
+  }
+  say(`internal error, please report: ${e instanceof Error ? e.stack : String(e)}`);
+  return ExitStatus.internal;
 }

@@ -68,7 +68,7 @@ export class Machine implements Debuggable, MachineServices {
   constructor(options: MachineOptions) {
     const { ramSize, cpus, model, log } = options;
     if (ramSize < 16 << 20 || ramSize > MAX_RAM || ramSize % (1 << 20) !== 0) {
-      throw new MachineError(`RAM of ${ramSize / (1 << 20)} MiB: between 16 and ${(MAX_RAM >> 20) >>> 0} whole MiB are possible`);
+      throw new MachineError(`RAM of ${ramSize / (1 << 20)} MiB: between 16 and ${MAX_RAM / (1 << 20)} whole MiB are possible`);
     }
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) throw new MachineError(`${cpus} CPUs: between 1 and ${MAX_CPUS} are possible`);
     this.log = log;

@@ -1,9 +1,9 @@
 /** The nearest of some words to a mistyped one, undefined when none is near. */
 export function nearest(word: string, words: readonly string[]): string | undefined {
-  const scored = words.map((w) => [w, word.length > 1 && abbreviates(word, w) ? 0 : distance(word, w)] as const);
-  scored.sort((a, b) => a[1] - b[1]);
+  const scored = words.map((w) => [w, distance(word, w)] as const).sort((a, b) => a[1] - b[1]);
   const best = scored[0];
-  return best && best[1] <= Math.max(1, Math.floor(word.length / 3)) ? best[0] : undefined;
+  if (best && best[1] <= Math.max(1, Math.floor(word.length / 3))) return best[0];
+  return word.length > 1 ? words.filter((w) => abbreviates(word, w)).sort((a, b) => a.length - b.length)[0] : undefined;
 }
 
 export function didYouMean(word: string, words: readonly string[]): string {

@@ -1,5 +1,6 @@
-import { lstatSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { dirname } from 'node:path';
 import { TransportError, type Connection, type Listener } from './connection.ts';
 import { closer, socketConnection } from './socket.ts';
 
@@ -16,6 +17,7 @@ export async function listenUnix(path: string, onConnection: (connection: Connec
 }
 
 async function makeRoom(path: string): Promise<void> {
+  if (!existsSync(dirname(path))) throw new TransportError(`cannot listen on ${path}: there is no folder ${dirname(path)}`);
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket()) throw new TransportError(`${path} exists and is not a socket: not replaced`);
