@@ -26,14 +26,14 @@ function optionTable(options: Options, without: Options = {}): string {
 
 /** A new status without a line here does not compile. */
 const statusMeaning: Readonly<Record<keyof typeof ExitStatus, string>> = {
-  ok: 'the machine powered off, `--until` or `--stop-after` was reached, or the debugger said `monitor quit`',
+  ok: 'the machine powered off, `--until` or `--stop-after` was reached, the debugger said `monitor quit`, or Ctrl-A X',
   failure: 'something outside the machine is wrong: a missing file, a busy port, a place that cannot be written',
   usage: 'the command line is wrong: an unknown option, a bad value, a symbol that does not exist',
   tripleFault: 'a CPU shut down by a triple fault, and no debugger was attached',
   timeout: '`--timeout` passed first',
-  notReached: '`--stop-after` or the end of the boot came before `--until`',
+  notReached: '`--stop-after` or the end of the boot came before `--until`, or every CPU halted for good before either',
   internal: 'a defect of vmxscope; standard error has the details to report',
-  interrupted: 'Ctrl-C, Ctrl-A X or SIGTERM',
+  interrupted: 'Ctrl-C or SIGTERM',
 };
 
 export const cliBlocks: Blocks = {

@@ -40,17 +40,17 @@ const CTRL_C = 3;
  * Connects the terminal's keys to the machine: to the firmware's console while it is there, then to the serial port. On a
  * terminal Ctrl-A X ends the run, as in QEMU, and Ctrl-C does too.
  */
-export function connectKeys(machine: Machine, onKey: () => void, onQuit: () => void): () => void {
+export function connectKeys(machine: Machine, onKey: () => void, onQuit: (how: 'Ctrl-A X' | 'Ctrl-C') => void): () => void {
   const { stdin } = process;
   let escaped = false;
   const raw = stdin.isTTY === true;
   const receive = (data: Buffer): void => {
     const keys: number[] = [];
     for (const byte of data) {
-      if (raw && byte === CTRL_C) return onQuit();
+      if (raw && byte === CTRL_C) return onQuit('Ctrl-C');
       if (raw && escaped) {
         escaped = false;
-        if (byte === 0x78 || byte === 0x58) return onQuit();
+        if (byte === 0x78 || byte === 0x58) return onQuit('Ctrl-A X');
         keys.push(byte);
       } else if (raw && byte === CTRL_A) escaped = true;
       else keys.push(!raw && byte === 10 ? 13 : byte);

@@ -87,7 +87,7 @@ export async function run(args: RunArguments): Promise<number> {
     serial.close();
     throw e;
   }
-  const disconnectKeys = address.kind === 'stdio' ? () => {} : connectKeys(machine, () => server.runner.wake(), () => finish(interrupted)); // prettier-ignore
+  const disconnectKeys = address.kind === 'stdio' ? () => {} : connectKeys(machine, () => server.runner.wake(), (how) => finish(how === 'Ctrl-C' ? interrupted : { status: ExitStatus.ok, why: `ended by ${how}` })); // prettier-ignore
   const timer = timeout === undefined ? undefined : setTimeout(() => finish({ status: ExitStatus.timeout, why: `not finished after ${timeout} s` }), timeout * 1000); // prettier-ignore
   const onSignal = (): void => finish(interrupted);
   process.once('SIGINT', onSignal);
