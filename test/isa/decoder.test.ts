@@ -19,7 +19,8 @@ const unbuiltFeatures = new Set([
   'PADLOCK_ACE', 'PADLOCK_PHE', 'PADLOCK_PMM', 'PADLOCK_RNG', 'PADLOCK_GMI', 'PADLOCK_UNDOC', 'RMPQUERY', 'SEAM', 'FRED', 'LKGS', 'MSR_IMM', 'PBNDKB',
   'INTEL386_A0_ONLY', 'INTEL486_A_ONLY', 'INTEL386', 'CYRIX_SMM', 'CYRIX_FPU', 'CYRIX_EMMI', 'CYRIX_DMI', 'CYRIX_SHAD', 'CENTAUR_AIS', 'GEODE', 'UDBG', 'LOADALL386', 'TBM', 'XOP', 'FMA4', 'LWP',
 ]); // prettier-ignore
-const unbuilt = (features: string): boolean => unbuiltFeatures.has(features) || /^(AVX|FMA|F16C|BMI|VAES|VPCLMUL|LZCNT|AMX|KNC|XOP|SM|SHA512|CET_IBT|MPX|SVM|TDX)/.test(features);
+const unbuilt = (features: string): boolean =>
+  unbuiltFeatures.has(features) || /^(AVX|FMA|F16C|BMI|VAES|VPCLMUL|LZCNT|AMX|KNC|XOP|SM|SHA512|CET_IBT|MPX|SVM|TDX)/.test(features);
 
 /** Single mnemonics beyond whole features, and why. */
 const unbuiltMnemonics: Readonly<Record<string, string>> = {
@@ -50,7 +51,8 @@ class Comparison {
     decoder.free();
     const valid = this.#theirs.code !== Code.INVALID;
     if (valid && failure === undefined) {
-      if (this.#theirs.length !== this.#ours.length) this.#note(`length ${this.#ours.length}, iced ${this.#theirs.length}: ${this.#ours.row.encoding}`, bytes, mode);
+      if (this.#theirs.length !== this.#ours.length)
+        this.#note(`length ${this.#ours.length}, iced ${this.#theirs.length}: ${this.#ours.row.encoding}`, bytes, mode);
     } else if (valid) {
       const features = [...this.#theirs.cpuidFeatures()].map((f) => CpuidFeature[f]).join('+');
       const name = Mnemonic[this.#theirs.mnemonic]!;
