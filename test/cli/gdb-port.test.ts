@@ -146,7 +146,13 @@ it('a debugger that dies leaves a machine for the next one', async () => {
 
 it('SIGINT ends the run while gdb is attached', async () => {
   const running = await waitingMachine(['--serial', 'none']);
-  const gdb = runGdb([`target remote :${running.port}`, 'printf "@on\\n"', 'continue'], { onOutput: (text) => void (text.includes('@on') && setTimeout(() => running.child.kill('SIGINT'), 1000)) }); // prettier-ignore
+  let seen = false;
+  const gdb = runGdb([`target remote :${running.port}`, 'printf "@on\\n"', 'continue'], {
+    onOutput: (text) => {
+      if (!seen && text.includes('@on')) setTimeout(() => running.child.kill('SIGINT'), 1000);
+      seen ||= text.includes('@on');
+    },
+  });
   expect((await running.ended).status).toBe(130);
   expect((await gdb).output).toMatch(/Remote connection closed|closed/);
 });
