@@ -6,12 +6,20 @@ import { CODE, setups } from './case.ts';
 export type Item =
   | readonly number[]
   | { readonly label: string }
-  | { readonly before: readonly number[]; readonly to: string; readonly size: 1 | 2 | 4 | 8; readonly absolute?: boolean; readonly add?: number; readonly after?: readonly number[] };
+  | {
+      readonly before: readonly number[];
+      readonly to: string;
+      readonly size: 1 | 2 | 4 | 8;
+      readonly absolute?: boolean;
+      readonly add?: number;
+      readonly after?: readonly number[];
+    };
 
 /** Items that stay together when a failing program is made smaller. */
 export type Piece = readonly Item[];
 
-const sizeOf = (item: Item): number => (Array.isArray(item) ? item.length : 'before' in item ? item.before.length + item.size + (item.after?.length ?? 0) : 0);
+const sizeOf = (item: Item): number =>
+  Array.isArray(item) ? item.length : 'before' in item ? item.before.length + item.size + (item.after?.length ?? 0) : 0;
 
 /** Machine code of the pieces; a label that is not there (a piece was left out) means the end. */
 export function assemble(pieces: readonly Piece[], origin: number): Uint8Array {
@@ -48,5 +56,11 @@ type Parts = Omit<Case, 'code' | 'endBits' | 'undefinedFlags' | 'memory'> & Part
 export const originOf = (mode: Mode, start: number): number => CODE - setups[mode].codeBase + start;
 
 export function makeProgram(parts: Parts): Program {
-  return { endBits: setups[parts.mode].bits, undefinedFlags: 0, memory: 'exact', ...parts, code: assemble(parts.pieces, originOf(parts.mode, parts.start)) };
+  return {
+    endBits: setups[parts.mode].bits,
+    undefinedFlags: 0,
+    memory: 'exact',
+    ...parts,
+    code: assemble(parts.pieces, originOf(parts.mode, parts.start)),
+  };
 }

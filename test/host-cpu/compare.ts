@@ -27,7 +27,7 @@ export function differences(c: Case, host: Outcome, emulated: Outcome): string[]
   const fault = host.vector >= 0;
   if (fault) {
     // Linux hides from programs whether a page of its own is there.
-    const kernel = host.vector === PF && host.cr2 >= 1n << 47n;
+    const kernel = host.vector === PF && host.cr2 >= 0x7fff_ffff_f000n;
     check('error code', kernel ? host.error | 1 : host.error, kernel ? emulated.error | 1 : emulated.error);
     if (host.vector === PF) check('cr2', host.cr2, emulated.cr2);
   }

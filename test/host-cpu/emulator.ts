@@ -1,3 +1,4 @@
+import { linearRip } from '../../src/machine/cpu/block-finder.ts';
 import type { GuestHooks } from '../../src/machine/cpu/hooks.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { RAM } from '../../src/machine/memory/layout.ts';
@@ -69,12 +70,13 @@ export class Emulator {
       if (piece === LIMIT) break;
     }
     if (this.#vector < 0) this.#vector = ENDLESS;
-    const end = BigInt(CODE - setups[c.mode].codeBase + c.start + c.code.length);
-    const done = this.#vector === GP && cpu.rip === end && this.#error === 0 && c.start + c.code.length < CODE_SIZE;
+    const end = CODE + c.start + c.code.length;
+    const done = this.#vector === GP && linearRip(cpu) === BigInt(end) && this.#error === 0 && end < CODE + CODE_SIZE;
     return {
       gpr: Array.from({ length: 16 }, (_, n) => cpu.gpr(n)),
       flags: cpu.rflags,
-      rip: cpu.rip + BigInt(this.#length), // of INT3 and INTO the next instruction's, as a handler finds it
+      // At the end of the code as the harness says it; of INT3 and INTO the next instruction's, as a handler finds it.
+      rip: done ? BigInt(end - setups[c.mode].codeBase) : cpu.rip + BigInt(this.#length),
       vector: done ? -1 : this.#vector,
       error: done ? 0 : this.#error,
       cr2: cpu.cr2,

@@ -1,50 +1,67 @@
-// npm run fuzz:cpu [-- SEED]: random cases on the host's CPU and on the emulator, without end. Prints the seed, and on a
-// difference a case as simple as it could be made; then it ends with status 1.
-import { pathToFileURL } from 'node:url';
+/**
+ * Endless random cases on the host's CPU and on the emulator: `npm run fuzz:cpu -- [--seed N] [--seconds N]`. A difference is made as
+ * small as possible and printed, and ends the run with status 1. A round is a function of its seed: `--seed` repeats it.
+ */
+import { parseArgs } from 'node:util';
 import type { Case, Mode } from './case.ts';
-import { disagreements } from './check.ts';
+import { MAX_CODE, setups } from './case.ts';
+import { disagreement, disagreements, PIECES } from './check.ts';
+import { describeCase } from './compare.ts';
+import { farKinds, randomFar } from './far.ts';
 import { generate } from './generate.ts';
+import { runOnHost } from './host.ts';
+import { randomProgram } from './program.ts';
 import { Random } from './random.ts';
+import { shrink } from './shrink.ts';
 import { isOrderly, testedRows, touchesMemory } from './tested-rows.ts';
+import { randomTransfer, transferKinds } from './transfer.ts';
+import { randomTrap, trapKinds } from './trap.ts';
 
-const modes: readonly Mode[] = ['64', '32', '32 based', '32 small stack', '16', '16 big stack'];
-const BATCH = 2000;
+const { values } = parseArgs({ options: { seed: { type: 'string' }, seconds: { type: 'string' } } });
+const PER_ROUND = 1000;
+const modes = Object.keys(setups) as Mode[];
 
-/** One batch: half of the memory operands at the edges of memory. */
-export function batch(seed: bigint, size = BATCH): Case[] {
-  const random = new Random(seed);
-  return Array.from({ length: size }, () => {
-    const mode = random.pick(modes);
-    const row = random.pick(testedRows(mode));
-    return generate(row, random, mode, isOrderly(row) && touchesMemory(row) && random.chance(2) ? 'edge' : undefined);
-  });
-}
-
-/** The same case with as many registers and flags zeroed as still differ. */
-export function shrink(c: Case, differs: (c: Case) => boolean): Case {
-  let best = c;
-  const attempt = (candidate: Case): void => {
-    if (differs(candidate)) best = candidate;
-  };
-  for (let n = 0; n < best.gpr.length; n++) if (best.gpr[n] !== 0n) attempt({ ...best, gpr: best.gpr.with(n, 0n) });
-  for (let n = 0; n < best.xmm.length; n++) if (best.xmm[n] !== 0n) attempt({ ...best, xmm: best.xmm.with(n, 0n) });
-  if (best.flags !== 0) attempt({ ...best, flags: 0 });
-  return best;
-}
-
-function main(): void {
-  let seed = BigInt(process.argv[2] ?? Date.now());
-  for (let done = 0; ; seed++) {
-    const cases = batch(seed);
-    const failing = disagreements(cases).length > 0 ? cases.find((c) => disagreements([c]).length > 0) : undefined;
-    if (failing) {
-      const simple = shrink(failing, (c) => disagreements([c]).length > 0);
-      process.stdout.write(`\nseed ${seed}: the emulator differs from the host's CPU\n${disagreements([simple]).join('\n')}\n`);
-      process.exit(1);
-    }
-    done += cases.length;
-    process.stdout.write(`\rseed ${seed}: ${done.toLocaleString('en')} cases agree `);
+function anyCase(random: Random): Case {
+  const mode = random.pick(modes);
+  switch (random.below(8)) {
+    case 0:
+    case 1:
+      return generate(random.pick(testedRows(mode)), random, mode);
+    case 2:
+      return generate(random.pick(testedRows(mode).filter((r) => isOrderly(r) && touchesMemory(r))), random, mode, 'edge');
+    case 3:
+      return randomTransfer(mode, random.pick(transferKinds), random);
+    case 4:
+      return randomFar(mode, random.pick(farKinds(mode)), random);
+    case 5:
+      return randomTrap(mode, random.pick(trapKinds(mode)), random);
+    default:
+      return randomProgram(mode, random);
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) main();
+const fails = (cases: readonly Case[]): boolean[] => {
+  const host = runOnHost(cases);
+  return cases.map((c, n) => disagreement(c, host[n]!, PIECES).length > 0);
+};
+
+const until = values.seconds === undefined ? Infinity : Date.now() + Number(values.seconds) * 1000;
+let seed = values.seed === undefined ? BigInt(Date.now()) : BigInt(values.seed);
+let total = 0;
+do {
+  const random = new Random(seed);
+  const cases = Array.from({ length: PER_ROUND }, () => anyCase(random)).filter((c) => c.code.length <= MAX_CODE);
+  const failing = fails(cases).indexOf(true);
+  total += cases.length;
+  if (failing >= 0) {
+    const small = shrink(cases[failing]!, fails);
+    console.log(
+      `\nseed ${seed}: the host and the emulator differ:\n${describeCase(cases[failing]!)}\nmade small:\n${disagreements([small], PIECES).join('\n')}`,
+    );
+    process.exitCode = 1;
+    break;
+  }
+  process.stdout.write(`\rseed ${seed}: ${total} cases agree `);
+  seed++;
+} while (Date.now() < until);
+console.log();

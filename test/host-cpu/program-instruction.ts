@@ -36,7 +36,12 @@ export function programInstruction(mode: Mode, random: Random, free: readonly nu
   while (/^i?div$/.test(row.name) && !random.chance(8)) row = random.pick(programRows(mode));
   const usable = free.filter((n) => long || n < 8);
   const vector = row.operands.some((o) => /^[VW]/.test(o));
-  const memory = row.hasModrm && row.modrmByte < 0 && row.form !== 'register' && !(/^bt/.test(row.name) && row.operands[1] === 'Gv') && (row.form === 'memory' || random.chance(2));
+  const memory =
+    row.hasModrm &&
+    row.modrmByte < 0 &&
+    row.form !== 'register' &&
+    !(/^bt/.test(row.name) && row.operands[1] === 'Gv') &&
+    (row.form === 'memory' || random.chance(2));
   const opsizePrefix = row.prefix < 0 && !(long && row.force64) && random.chance(4);
   let rex = long && random.chance(2) ? 0x40 | (random.chance(2) ? 8 : 0) : 0;
   const width = widthOf(row, long, code16, rex, opsizePrefix);

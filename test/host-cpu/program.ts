@@ -45,7 +45,12 @@ export function randomProgram(mode: Mode, random: Random): Program {
     // A loop by rCX.
     () => {
       const top = label();
-      return [[0xb9, ...littleEndian(1 + random.below(5), word)], { label: top }, ...some(2, NOT_COUNT), { before: [random.pick([0xe2, 0xe2, 0xe1, 0xe0])], to: top, size: 1 }];
+      return [
+        [0xb9, ...littleEndian(1 + random.below(5), word)],
+        { label: top },
+        ...some(2, NOT_COUNT),
+        { before: [random.pick([0xe2, 0xe2, 0xe1, 0xe0])], to: top, size: 1 },
+      ];
     },
     // A call: direct, through rBP, through memory; the function may drop an argument.
     () => {
@@ -71,7 +76,10 @@ export function randomProgram(mode: Mode, random: Random): Program {
     },
     // Push and pop around something; flags to a register.
     () => (random.chance(3) ? [[0x9c], ...some(1), [0x58]] : [[0x50 | random.below(3)], ...some(2), [0x58 | random.below(3)]]),
-    () => [[0x6a, random.below(256)], [0x8f, ...home(mode, 0, POINTER + 0x20)]],
+    () => [
+      [0x6a, random.below(256)],
+      [0x8f, ...home(mode, 0, POINTER + 0x20)],
+    ],
     // Strings, with and without repetition, forwards and backwards.
     () => {
       const op = random.pick([0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf]);
@@ -88,7 +96,12 @@ export function randomProgram(mode: Mode, random: Random): Program {
     kinds.push(() => {
       const at = label();
       const modrm = bits === 64 ? [0x04, 0x25] : [0x05];
-      return [{ before: [0xfe, ...modrm], to: at, size: 4, absolute: true, add: 1 }, ...(random.chance(2) ? some(2) : []), { label: at }, [0xb8, ...littleEndian(random.below(2 ** 31), word)]];
+      return [
+        { before: [0xfe, ...modrm], to: at, size: 4, absolute: true, add: 1 },
+        ...(random.chance(2) ? some(2) : []),
+        { label: at },
+        [0xb8, ...littleEndian(random.below(2 ** 31), word)],
+      ];
     });
   }
 
