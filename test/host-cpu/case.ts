@@ -14,10 +14,24 @@ export interface Case {
   readonly gpr: readonly bigint[];
   readonly flags: number;
   readonly xmm: readonly bigint[]; // 32 halves, low first
+  /** Upper halves of the YMM registers, in the same way; all zero when left out. */
+  readonly ymmHigh?: readonly bigint[];
+  /** MXCSR_DEFAULT when left out. */
+  readonly mxcsr?: number;
+  /** The first 160 bytes of an FXSAVE image (its MXCSR does not count); FNINIT's state when left out, and then it is not compared. */
+  readonly x87?: Uint8Array;
+  /** Bytes of the data pages that are not as the seed says: at most MAX_PATCH. */
+  readonly patch?: Patch;
   /** RFLAGS bits that the SDM leaves undefined for this instruction and these operands. */
   readonly undefinedFlags: number;
   /** Which memory contents count: where it faults in the middle of several writes, or where processors differ, not all. */
   readonly memory: 'exact' | 'unless faulted' | 'ignored';
+}
+
+export interface Patch {
+  /** Offset in the data pages. */
+  readonly at: number;
+  readonly bytes: Uint8Array;
 }
 
 /** What is compared. */
@@ -32,6 +46,9 @@ export interface Outcome {
   /** ES CS SS DS GS selectors; CS only after an exception. */
   readonly selectors: readonly number[];
   readonly xmm: readonly bigint[];
+  readonly ymmHigh: readonly bigint[];
+  readonly mxcsr: number;
+  readonly x87: Uint8Array;
   readonly changes: readonly { readonly at: number; readonly value: bigint }[];
 }
 
@@ -45,6 +62,11 @@ export const READ_ONLY_SEED = 0x5eed;
 /** Vector of a case that does not come to an end. */
 export const ENDLESS = 255;
 export const MAX_CODE = 256;
+export const MAX_PATCH = 64;
+/** MXCSR and, by its first 160 bytes, the FXSAVE image after reset: SDM Vol. 1, 10.5 and 10.2.3. */
+export const MXCSR_DEFAULT = 0x1f80;
+export const X87_SIZE = 160;
+export const x87Default = (): Uint8Array => Uint8Array.from({ length: X87_SIZE }, (_, n) => (n === 0 ? 0x7f : n === 1 ? 3 : 0));
 /** As in harness.c: at most so many changed quadwords are reported. */
 export const MAX_CHANGES = 24;
 

@@ -1,10 +1,25 @@
 import { linearRip } from '../../src/machine/cpu/block-finder.ts';
 import type { GuestHooks } from '../../src/machine/cpu/hooks.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
+import type { Cpu } from '../../src/machine/cpu/cpu.ts';
+import { abridgedTags, fpr, initX87, physical, setAbridgedTags, setControl, setFpr, setStatus } from '../../src/machine/cpu/system/x87-image.ts';
 import { RAM } from '../../src/machine/memory/layout.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import type { Case, Outcome } from './case.ts';
-import { CODE, CODE_SIZE, DATA, DATA_SIZE, ENDLESS, MAX_CHANGES, READ_ONLY, READ_ONLY_SEED, setups } from './case.ts';
+import {
+  CODE,
+  CODE_SIZE,
+  DATA,
+  DATA_SIZE,
+  ENDLESS,
+  MAX_CHANGES,
+  MXCSR_DEFAULT,
+  READ_ONLY,
+  READ_ONLY_SEED,
+  setups,
+  X87_SIZE,
+  x87Default,
+} from './case.ts';
 import { enterMode, GS_PAGE, hostLikeMachine } from './world.ts';
 
 /** The memory contents of a seed, as harness.c makes them. */
@@ -14,6 +29,33 @@ function fill(words: Uint32Array, seed: number): void {
     x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
     words[n] = x ^ (x >>> 15);
   }
+}
+
+/** Index of half n of the XMM registers, low halves first. */
+const vectorHalf = (cpu: Cpu, n: number): number => (cpu.block + L.VECTORS + (n >> 1) * L.VECTOR_SIZE + (n & 1) * 8) >> 3;
+
+/** The x87 part of an FXSAVE image: SDM Vol. 1, 10.5.1. */
+function loadX87(cpu: Cpu, image: Uint8Array): void {
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  initX87(cpu);
+  setControl(cpu, view.getUint16(0, true));
+  setStatus(cpu, view.getUint16(2, true));
+  for (let i = 0; i < 8; i++) setFpr(cpu, physical(cpu, i), view.getBigUint64(32 + i * 16, true), view.getUint16(40 + i * 16, true));
+  setAbridgedTags(cpu, image[4]!);
+}
+
+function saveX87(cpu: Cpu): Uint8Array {
+  const image = new Uint8Array(X87_SIZE);
+  const view = new DataView(image.buffer);
+  view.setUint16(0, cpu.u32(L.FCW), true);
+  view.setUint16(2, cpu.u32(L.FSW), true);
+  image[4] = abridgedTags(cpu);
+  for (let i = 0; i < 8; i++) {
+    const { low, high } = fpr(cpu, physical(cpu, i));
+    view.setBigUint64(32 + i * 16, low, true);
+    view.setUint16(40 + i * 16, high, true);
+  }
+  return image;
 }
 
 /** What a run of the emulator gives beside the outcome. */
@@ -81,7 +123,10 @@ export class Emulator {
       error: done ? 0 : this.#error,
       cr2: cpu.cr2,
       selectors: [L.ES, L.CS, L.SS, L.DS, L.GS].map((n) => cpu.segments[n]!.selector),
-      xmm: Array.from({ length: 32 }, (_, n) => machine.linear.u64[(cpu.block + L.VECTORS + (n >> 1) * L.VECTOR_SIZE + (n & 1) * 8) >> 3]!),
+      xmm: Array.from({ length: 32 }, (_, n) => machine.linear.u64[vectorHalf(cpu, n)]!),
+      ymmHigh: Array.from({ length: 32 }, (_, n) => machine.linear.u64[vectorHalf(cpu, n) + 2]!),
+      mxcsr: cpu.u32(L.MXCSR),
+      x87: saveX87(cpu),
       changes: this.#changes(),
       count: Number(cpu.retired - before),
     };
@@ -92,6 +137,7 @@ export class Emulator {
     const cpu = machine.cpus[0]!;
     const { u32, u64 } = machine.linear;
     fill(new Uint32Array(this.#before.buffer), Number(c.seed & 0xffff_ffffn));
+    if (c.patch) new Uint8Array(this.#before.buffer).set(c.patch.bytes, c.patch.at);
     u64.set(this.#before, (RAM + DATA) >> 3);
     fill(u32.subarray((RAM + GS_PAGE) >> 2, (RAM + GS_PAGE + 4096) >> 2), Number((c.seed + 1n) & 0xffff_ffffn));
     const image = new Uint8Array(CODE_SIZE + c.code.length + 1).fill(0xcc);
@@ -99,7 +145,12 @@ export class Emulator {
     image[c.start + c.code.length] = HLT; // privileged: the #GP there is the end
     machine.memory.poke(CODE, image.subarray(0, CODE_SIZE));
     for (const [n, v] of c.gpr.entries()) cpu.setGpr(n, v);
-    for (const [n, v] of c.xmm.entries()) u64[(cpu.block + L.VECTORS + (n >> 1) * L.VECTOR_SIZE + (n & 1) * 8) >> 3] = v;
+    for (let n = 0; n < 32; n++) {
+      u64[vectorHalf(cpu, n)] = c.xmm[n]!;
+      u64[vectorHalf(cpu, n) + 2] = c.ymmHigh?.[n] ?? 0n;
+    }
+    loadX87(cpu, c.x87 ?? x87Default());
+    cpu.setU32(L.MXCSR, c.mxcsr ?? MXCSR_DEFAULT);
     cpu.rflags = c.flags | 0x202;
     enterMode(cpu, c.mode);
     cpu.rip = BigInt(CODE - setups[c.mode].codeBase + c.start);

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <asm/ldt.h>
 #include <asm/prctl.h>
+#include <cpuid.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,6 +34,13 @@
 #define USER_CS 0x33
 #define USER_DS 0x2b
 
+/* The parts of an XSAVE area (SDM Vol. 1, 13.4) that user programs see here: x87 with MXCSR, XMM, upper halves of YMM. */
+struct vectors {
+  uint8_t x87[160];
+  uint8_t xmm[16][16];
+  uint8_t high[16][16];
+};
+
 struct test {
   uint8_t code[MAX_CODE];
   uint32_t length, start;
@@ -42,7 +50,9 @@ struct test {
   uint64_t seed;
   uint64_t gpr[16];
   uint64_t flags;
-  uint8_t xmm[16][16];
+  struct vectors vectors;
+  uint32_t patch_at, patch_length; /* bytes of the data pages that are not as the seed says */
+  uint8_t patch[64];
 };
 
 struct result {
@@ -50,20 +60,30 @@ struct result {
   uint64_t flags, rip;
   int64_t vector, error, address;
   uint64_t selectors[5];
-  uint8_t xmm[16][16];
+  struct vectors vectors;
   uint64_t changes;
   struct { uint64_t at, value; } change[MAX_CHANGES];
 };
 
 struct state {
-  uint64_t gpr[16], flags, unused;
-  uint8_t xmm[16][16];
+  uint64_t gpr[16], flags;
   uint16_t es, cs, ss, ds, gs, pad[3];
-} __attribute__((aligned(16)));
+};
+
+/* XSAVE area in the standard format. */
+struct area {
+  uint8_t x87[160], xmm[16][16], unused[96];
+  uint64_t present, header[7];
+  uint8_t high[16][16];
+} __attribute__((aligned(64)));
+
+struct area vectors_in, vectors_out;
+uint32_t components; /* of XCR0: x87, SSE, AVX */
 
 struct state in, out;
 struct { uint32_t offset; uint16_t selector; } __attribute__((packed, aligned(8))) far_entry;
 uint64_t harness_rsp, entry;
+uint32_t plain_mxcsr = 0x1f80;
 volatile int64_t fault_vector, fault_error, fault_address;
 volatile uint64_t end_rip;
 static struct test t;
@@ -75,8 +95,6 @@ void leave_case(void);
 extern char leave_case_faulted[];
 
 __asm__(
-#define LOAD(n) "  movaps 144+" #n "*16(%rax), %xmm" #n "\n"
-#define LOAD_XMM LOAD(0) LOAD(1) LOAD(2) LOAD(3) LOAD(4) LOAD(5) LOAD(6) LOAD(7) LOAD(8) LOAD(9) LOAD(10) LOAD(11) LOAD(12) LOAD(13) LOAD(14) LOAD(15)
 #define LOAD_GPR \
     "  mov 8(%rax), %rcx; mov 16(%rax), %rdx; mov 24(%rax), %rbx\n" \
     "  mov 32(%rax), %rsp; mov 40(%rax), %rbp; mov 48(%rax), %rsi; mov 56(%rax), %rdi\n" \
@@ -86,21 +104,22 @@ __asm__(
 #define ENTER \
     "  push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n" \
     "  mov %rsp, harness_rsp(%rip)\n" \
-    "  lea in(%rip), %rax\n" \
-    LOAD_XMM
+    "  mov components(%rip), %eax; xor %edx, %edx\n" \
+    "  xrstor vectors_in(%rip)\n" \
+    "  lea in(%rip), %rax\n"
     ".globl run_case\n"
     "run_case:\n"
     ENTER
-    "  mov 400(%rax), %es; mov 406(%rax), %ds\n"
+    "  mov 136(%rax), %es; mov 142(%rax), %ds\n"
     "  pushq 128(%rax); popfq\n"
     LOAD_GPR
     "  jmp *entry(%rip)\n"
     ".globl run_legacy_case\n"
     "run_legacy_case:\n"
     ENTER
-    "  mov 400(%rax), %es; mov 406(%rax), %ds; mov 408(%rax), %gs\n"
+    "  mov 136(%rax), %es; mov 142(%rax), %ds; mov 144(%rax), %gs\n"
     "  pushq 128(%rax); popfq\n"
-    "  mov 404(%rax), %ss\n"
+    "  mov 140(%rax), %ss\n"
     LOAD_GPR
     "  ljmp *far_entry(%rip)\n"
     ".globl leave_case\n"
@@ -109,17 +128,16 @@ __asm__(
     "  mov %rsp, out+32(%rip); mov %rbp, out+40(%rip); mov %rsi, out+48(%rip); mov %rdi, out+56(%rip)\n"
     "  mov %r8, out+64(%rip); mov %r9, out+72(%rip); mov %r10, out+80(%rip); mov %r11, out+88(%rip)\n"
     "  mov %r12, out+96(%rip); mov %r13, out+104(%rip); mov %r14, out+112(%rip); mov %r15, out+120(%rip)\n"
-    "  mov %es, out+400(%rip); mov %ss, out+404(%rip); mov %ds, out+406(%rip); mov %gs, out+408(%rip)\n"
+    "  mov %es, out+136(%rip); mov %ss, out+140(%rip); mov %ds, out+142(%rip); mov %gs, out+144(%rip)\n"
     "  mov $0x2b, %eax; mov %eax, %ss\n"
     "  mov harness_rsp(%rip), %rsp\n"
     "  pushfq; popq out+128(%rip)\n"
-    "  lea out(%rip), %rax\n"
-#define SAVE(n) "  movaps %xmm" #n ", 144+" #n "*16(%rax)\n"
-    SAVE(0) SAVE(1) SAVE(2) SAVE(3) SAVE(4) SAVE(5) SAVE(6) SAVE(7)
-    SAVE(8) SAVE(9) SAVE(10) SAVE(11) SAVE(12) SAVE(13) SAVE(14) SAVE(15)
+    "  mov components(%rip), %eax; xor %edx, %edx\n"
+    "  xsave vectors_out(%rip)\n"
     ".globl leave_case_faulted\n"
     "leave_case_faulted:\n"
     "  pushq $0x202; popfq\n"
+    "  fninit; ldmxcsr plain_mxcsr(%rip)\n" /* the harness is compiled for a plain one */
     "  mov $0x2b, %eax; mov %eax, %ds; mov %eax, %es\n"
     "  pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
     "  ret\n");
@@ -144,12 +162,30 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
   out.flags = g[REG_EFL];
   out.cs = segments;
   out.ss = segments >> 48;
-  memcpy(out.xmm, u->uc_mcontext.fpregs->_xmm, sizeof out.xmm);
+  memcpy(&vectors_out, u->uc_mcontext.fpregs, sizeof vectors_out);
   end_rip = g[REG_RIP];
   g[REG_RIP] = (greg_t)leave_case_faulted;
   g[REG_RSP] = harness_rsp;
   g[REG_EFL] = 0x202;
   g[REG_CSGSFS] = (greg_t)((segments & 0xffff00000000ul) | ((uint64_t)USER_DS << 48) | USER_CS);
+}
+
+/* An XSAVE area holds no values for what is in its initial state: SDM Vol. 1, 13.6. */
+static struct vectors saved_vectors(void) {
+  struct vectors v;
+  memset(&v, 0, sizeof v);
+  memcpy(v.x87, vectors_out.x87, sizeof v.x87);
+  if (!(vectors_out.present & 1)) {
+    uint32_t mxcsr[2];
+    memcpy(mxcsr, v.x87 + 24, sizeof mxcsr);
+    memset(v.x87, 0, sizeof v.x87);
+    v.x87[0] = 0x7f;
+    v.x87[1] = 0x03;
+    memcpy(v.x87 + 24, mxcsr, sizeof mxcsr);
+  }
+  if (vectors_out.present & 2) memcpy(v.xmm, vectors_out.xmm, sizeof v.xmm);
+  if (vectors_out.present & 4) memcpy(v.high, vectors_out.high, sizeof v.high);
+  return v;
 }
 
 static void fill(uint32_t *words, unsigned bytes, uint32_t x) {
@@ -212,6 +248,13 @@ int main(void) {
     fprintf(stderr, "host-cpu harness: the addresses %lx, %lx and %lx are not free\n", CODE, DATA, GS_BASE);
     return 2;
   }
+  unsigned a, b, features, d;
+  if (!__get_cpuid(1, &a, &b, &features, &d) || !(features & bit_OSXSAVE)) {
+    fprintf(stderr, "host-cpu harness: no XSAVE\n");
+    return 2;
+  }
+  __asm__("xgetbv" : "=a"(components), "=d"(d) : "c"(0));
+  components &= 7;
   if (read_ldt() != 0) return 2;
   fill((uint32_t *)(DATA + DATA_SIZE), 4096, READ_ONLY_SEED);
   mprotect((void *)(DATA + DATA_SIZE), 4096, PROT_READ);
@@ -221,6 +264,8 @@ int main(void) {
   static const struct itimerval patience = {.it_value = {.tv_usec = 100000}}, none;
   while (fread(&t, sizeof t, 1, stdin) == 1) {
     fill((uint32_t *)before, DATA_SIZE, (uint32_t)t.seed);
+    if (t.patch_length > sizeof t.patch || t.patch_at + t.patch_length > DATA_SIZE) return 3;
+    memcpy((uint8_t *)before + t.patch_at, t.patch, t.patch_length);
     memcpy(data, before, DATA_SIZE);
     fill((uint32_t *)far_data, 4096, (uint32_t)t.seed + 1);
     uint8_t image[CODE_SIZE + MAX_CODE + 32];
@@ -231,12 +276,16 @@ int main(void) {
 
     memcpy(in.gpr, t.gpr, sizeof in.gpr);
     in.flags = t.flags | 0x202;
-    memcpy(in.xmm, t.xmm, sizeof in.xmm);
+    memset(&vectors_in, 0, sizeof vectors_in);
+    memcpy(vectors_in.x87, t.vectors.x87, sizeof vectors_in.x87 + sizeof vectors_in.xmm);
+    memcpy(vectors_in.high, t.vectors.high, sizeof vectors_in.high);
+    vectors_in.present = components;
     in.es = t.es;
     in.ss = t.ss;
     in.ds = t.ds;
     in.gs = t.gs;
     memset(&out, 0, sizeof out);
+    memset(&vectors_out, 0, sizeof vectors_out);
     fault_vector = -1;
     fault_error = fault_address = 0;
     end_rip = CODE - t.code_base + t.start + t.length;
@@ -254,7 +303,7 @@ int main(void) {
     setitimer(ITIMER_VIRTUAL, &none, 0);
     memset(&r, 0, sizeof r);
     memcpy(r.gpr, out.gpr, sizeof r.gpr);
-    memcpy(r.xmm, out.xmm, sizeof r.xmm);
+    r.vectors = saved_vectors();
     r.flags = out.flags;
     r.rip = end_rip;
     r.vector = fault_vector;

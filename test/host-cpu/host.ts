@@ -3,10 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Case, Outcome } from './case.ts';
-import { ldtEntries, MAX_CHANGES, MAX_CODE, setups } from './case.ts';
+import { ldtEntries, MAX_CHANGES, MAX_CODE, MAX_PATCH, MXCSR_DEFAULT, setups, X87_SIZE, x87Default } from './case.ts';
 
-const CASE_SIZE = MAX_CODE + 432;
-const RESULT_SIZE = 472 + MAX_CHANGES * 16;
+/** Struct vectors of harness.c: x87, XMM, upper halves of YMM. */
+const VECTORS_SIZE = X87_SIZE + 512;
+const MXCSR_AT = 24;
+/** Structs test and result. */
+const CASE = { vectors: MAX_CODE + 176, patchAt: MAX_CODE + 176 + VECTORS_SIZE, size: MAX_CODE + 176 + VECTORS_SIZE + 8 + MAX_PATCH } as const;
+const RESULT = { vectors: 208, changes: 208 + VECTORS_SIZE, size: 208 + VECTORS_SIZE + 8 + MAX_CHANGES * 16 } as const;
 
 let harness: string | undefined;
 
@@ -34,9 +38,9 @@ function encodeLdt(): Buffer {
 }
 
 function encode(cases: readonly Case[]): Buffer {
-  const out = Buffer.alloc(cases.length * CASE_SIZE);
+  const out = Buffer.alloc(cases.length * CASE.size);
   for (const [n, c] of cases.entries()) {
-    const start = n * CASE_SIZE;
+    const start = n * CASE.size;
     const setup = setups[c.mode];
     if (c.code.length > MAX_CODE) throw new Error(`${c.name}: ${c.code.length} bytes of code`);
     out.set(c.code, start);
@@ -48,7 +52,15 @@ function encode(cases: readonly Case[]): Buffer {
     out.writeBigUInt64LE(c.seed, at + 32);
     for (const [k, v] of c.gpr.entries()) out.writeBigUInt64LE(v, at + 40 + k * 8);
     out.writeBigUInt64LE(BigInt(c.flags), at + 168);
-    for (const [k, v] of c.xmm.entries()) out.writeBigUInt64LE(v, at + 176 + k * 8);
+    const vectors = start + CASE.vectors;
+    out.set(c.x87 ?? x87Default(), vectors);
+    out.writeUInt32LE(c.mxcsr ?? MXCSR_DEFAULT, vectors + MXCSR_AT);
+    for (const [k, v] of c.xmm.entries()) out.writeBigUInt64LE(v, vectors + X87_SIZE + k * 8);
+    for (const [k, v] of (c.ymmHigh ?? []).entries()) out.writeBigUInt64LE(v, vectors + X87_SIZE + 256 + k * 8);
+    if (!c.patch) continue;
+    out.writeUInt32LE(c.patch.at, start + CASE.patchAt);
+    out.writeUInt32LE(c.patch.bytes.length, start + CASE.patchAt + 4);
+    out.set(c.patch.bytes, start + CASE.patchAt + 8);
   }
   return out;
 }
@@ -56,16 +68,16 @@ function encode(cases: readonly Case[]): Buffer {
 /** Runs cases on the host's CPU. */
 export function runOnHost(cases: readonly Case[]): Outcome[] {
   const input = Buffer.concat([encodeLdt(), encode(cases)]);
-  const { stdout, status, signal, stderr } = spawnSync(build(), { input, maxBuffer: cases.length * RESULT_SIZE + 65536 });
-  if (status !== 0 || stdout.length !== cases.length * RESULT_SIZE) {
-    const done = Math.floor(stdout.length / RESULT_SIZE);
+  const { stdout, status, signal, stderr } = spawnSync(build(), { input, maxBuffer: cases.length * RESULT.size + 65536 });
+  if (status !== 0 || stdout.length !== cases.length * RESULT.size) {
+    const done = Math.floor(stdout.length / RESULT.size);
     const next = cases[done];
     throw new Error(`host-cpu harness: status ${status}, signal ${signal}, ${done} of ${cases.length} results, then ${next && `${next.mode} ${next.name} ${Buffer.from(next.code).toString('hex')}`}: ${stderr.toString()}`); // prettier-ignore
   }
   return cases.map((_, n) => {
-    const at = n * RESULT_SIZE;
+    const at = n * RESULT.size;
     const u64 = (offset: number): bigint => stdout.readBigUInt64LE(at + offset);
-    const changed = Math.min(Number(u64(464)), MAX_CHANGES);
+    const changed = Math.min(Number(u64(RESULT.changes)), MAX_CHANGES);
     return {
       gpr: Array.from({ length: 16 }, (_, k) => u64(k * 8)),
       flags: Number(u64(128)),
@@ -74,8 +86,14 @@ export function runOnHost(cases: readonly Case[]): Outcome[] {
       error: Number(u64(152)),
       cr2: u64(160),
       selectors: Array.from({ length: 5 }, (_, k) => Number(u64(168 + k * 8))),
-      xmm: Array.from({ length: 32 }, (_, k) => u64(208 + k * 8)),
-      changes: Array.from({ length: changed }, (_, k) => ({ at: Number(u64(472 + k * 16)), value: u64(480 + k * 16) })),
+      xmm: Array.from({ length: 32 }, (_, k) => u64(RESULT.vectors + X87_SIZE + k * 8)),
+      ymmHigh: Array.from({ length: 32 }, (_, k) => u64(RESULT.vectors + X87_SIZE + 256 + k * 8)),
+      mxcsr: stdout.readUInt32LE(at + RESULT.vectors + MXCSR_AT),
+      x87: Uint8Array.from(stdout.subarray(at + RESULT.vectors, at + RESULT.vectors + X87_SIZE)),
+      changes: Array.from({ length: changed }, (_, k) => ({
+        at: Number(u64(RESULT.changes + 8 + k * 16)),
+        value: u64(RESULT.changes + 16 + k * 16),
+      })),
     };
   });
 }
