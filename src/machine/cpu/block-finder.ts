@@ -45,11 +45,11 @@ export class BlockFinder {
   /** Physical range of the firmware's trap slots, 16 bytes each. */
   trapRange: { readonly base: PhysAddr; readonly length: number } = { base: 0, length: 0 };
 
-  constructor(m: LinearMemory, services: MachineServices) {
+  constructor(m: LinearMemory, services: MachineServices, loadUnit: (unit: string) => void) {
     this.#m = m;
     this.#services = services;
     this.pages = new CodePages(m);
-    this.#builder = new BlockBuilder(m, this.pages, this.#decoder);
+    this.#builder = new BlockBuilder(m, this.pages, this.#decoder, loadUnit);
     this.pages.onFlush = () => {
       for (const cpu of services.cpus) flushCodeTlb(cpu);
     };

@@ -19,10 +19,11 @@ import { SEG_BASE, SEG_WRITE_END, SEGMENT_SIZE, SEGMENTS } from './layout.ts';
 import { deliverEvent } from './system/deliver.ts';
 import { linearOf } from './system/operands.ts';
 import { handlerClass, handlers } from './tiers/handlers.ts';
-import type { RunFunction } from './tiers/interpreter.ts';
+import type { Imports, RunFunction } from './tiers/interpreter.ts';
 import { instantiateInterpreter } from './tiers/interpreter.ts';
 import { BUDGET_FLOOR, Exit, MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_WHERE, RecordClass } from './tiers/record.ts';
 import { Special } from './tiers/specials.ts';
+import { Units } from './tiers/units.ts';
 import { MARK_BREAKPOINT, reportTransfer, Transfer } from './transfers.ts';
 
 /** FAULT_VECTOR when the access hit a watchpoint: nothing happened yet, the instruction is to be executed alone. */
@@ -81,8 +82,7 @@ export class Runner {
     this.#services = services;
     this.#helpers = helpers;
     this.#client = client;
-    this.finder = new BlockFinder(m, services);
-    this.#run = instantiateInterpreter(m, {
+    const functions: Imports = {
       slow: (c, record, left, info) => this.#slow(this.#cpu(c), record!, left!, info!),
       commit: (c, record, left) => this.#commit(this.#cpu(c), record!, left!),
       enter: (c, _record, left) => this.#enter(this.#cpu(c), left!),
@@ -92,7 +92,10 @@ export class Runner {
       mark: (c, record, left) => this.#mark(this.#cpu(c), record!, left!),
       divide: (c, record) => divide128(this.#cpu(c), handlers[this.#op(record!)]!.key.startsWith('idiv')),
       segment: (c, record, left) => this.#segment(this.#cpu(c), record!, left!),
-    });
+    };
+    const units = new Units(m, functions);
+    this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
+    this.#run = instantiateInterpreter(m, functions, units);
   }
 
   /** Ticks since the slice began, exact at the instruction that asks: the clock's `elapsed`. */

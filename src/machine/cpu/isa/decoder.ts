@@ -35,6 +35,9 @@ export class Decoder {
   immLow = 0;
   immHigh = 0;
   imm2 = 0;
+  /** Register in VEX.vvvv, -1 without a VEX prefix; and the one in bits 7:4 of the immediate (/is4). */
+  vvvv = -1;
+  is4 = 0;
 
   #bytes!: Uint8Array;
   #at = 0;
@@ -85,6 +88,7 @@ export class Decoder {
     return {
       name: row.name, mode, length, opsize, addrsize, rep, lock, rex, opcode, modrm, rm, isMemory, base, index, scale, disp, segment, segmentOverride, imm, imm2,
       reg: row.sreg >= 0 ? row.sreg : reg,
+      ...(this.vvvv >= 0 ? { vvvv: this.vvvv } : {}),
     }; // prettier-ignore
   }
 
@@ -127,6 +131,14 @@ export class Decoder {
       rex = 0;
     }
     let map = 0;
+    this.vvvv = -1;
+    // C4 and C5 are LES and LDS with a memory operand outside 64-bit mode, else VEX: SDM Vol. 2, 2.3.5.
+    if ((byte === 0xc4 || byte === 0xc5) && (mode === 64 || this.#at >= end || this.#bytes[this.#at]! >= 0xc0)) {
+      if (this.#at + (byte === 0xc4 ? 2 : 1) > end) return 'truncated';
+      if (opsizePrefix || rep !== 0 || this.lock || rex !== 0) return 'undefined';
+      this.addrsize = mode === 64 ? (addrsizePrefix ? 32 : 64) : (mode === 32) !== addrsizePrefix ? 32 : 16;
+      return this.#decodeVex(byte, mode, segment);
+    }
     if (byte === 0x0f) {
       if (this.#at >= end) return 'truncated';
       byte = this.#byte();
@@ -177,6 +189,14 @@ export class Decoder {
           ? 32
           : 16;
 
+    if (!this.#operands(row, segment, modrm)) return 'truncated';
+    if (this.lock && !(row.lock && this.isMemory)) return 'undefined';
+    return undefined;
+  }
+
+  /** ModRM with what follows it, and immediates. False: the bytes end too early. */
+  #operands(row: Row, segment: number, modrm: number): boolean {
+    const { rex } = this;
     this.isMemory = false;
     this.base = -1;
     this.index = -1;
@@ -189,22 +209,58 @@ export class Decoder {
       this.reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
       this.rm = (modrm & 7) | ((rex & 1) << 3);
       // MOV to and from control and debug registers ignores mod (SDM Vol. 2, MOV—Move to/from Control Registers).
-      if (modrm < 0xc0 && !(map === 1 && byte >= 0x20 && byte <= 0x23)) {
+      if (modrm < 0xc0 && !(row.map === 1 && this.opcode >= 0x20 && this.opcode <= 0x23)) {
         this.isMemory = true;
-        if (!(this.addrsize === 16 ? this.#address16(modrm) : this.#address(modrm, rex))) return 'truncated';
+        if (!(this.addrsize === 16 ? this.#address16(modrm) : this.#address(modrm, rex))) return false;
         if (segment < 0 && (this.base === 4 || (this.base === 5 && (this.rex & 1) === 0))) this.segment = 2;
       }
     } else if (row.plusRegister) {
-      this.rm = (byte & 7) | ((rex & 1) << 3);
+      this.rm = (this.opcode & 7) | ((rex & 1) << 3);
       this.reg = this.rm;
     }
     this.immLow = 0;
     this.immHigh = 0;
     this.imm2 = 0;
-    for (const operand of row.operands) if (!this.#immediate(operand)) return 'truncated';
-    if (this.#at > end) return 'truncated';
-    if (this.lock && !(row.lock && this.isMemory)) return 'undefined';
-    return undefined;
+    for (const operand of row.operands) if (!this.#immediate(operand)) return false;
+    return this.#at <= this.#end;
+  }
+
+  /** From the byte after C4 or C5 on: SDM Vol. 2, 2.3. */
+  #decodeVex(first: number, mode: 16 | 32 | 64, segment: number): DecodeFailure | undefined {
+    let byte = this.#byte();
+    let rex = 0x40 | ((~byte >> 5) & 4); // R, X and B are inverted
+    let map = 1;
+    if (first === 0xc4) {
+      rex |= (~byte >> 5) & 3;
+      map = byte & 31;
+      byte = this.#byte();
+      rex |= (byte >> 4) & 8;
+      if (map < 1 || map > 3) return 'undefined';
+    }
+    // Outside 64-bit mode there are eight registers.
+    if (mode !== 64) rex &= 0x48;
+    if (this.#at >= this.#end) return 'truncated';
+    this.opcode = this.#byte();
+    const candidates = vexTable[(mode === 64 ? 1024 : 0) + map * 256 + this.opcode];
+    if (candidates === undefined) return 'undefined';
+    let modrm = -1;
+    if (candidates.needsModrm) {
+      if (this.#at >= this.#end) return 'truncated';
+      modrm = this.#bytes[this.#at]!;
+    }
+    const w = rex & 8;
+    const row = selectVex(candidates.rows, byte & 7, w !== 0 ? 1 : 0, modrm, mode);
+    if (row === undefined) return 'undefined';
+    const vvvv = (~byte >> 3) & 15;
+    if (!row.vvvv && vvvv !== 0) return 'undefined';
+    if (row.vsib && ((modrm & 7) !== 4 || this.addrsize === 16)) return 'undefined';
+    this.row = row;
+    this.rex = rex;
+    this.rep = 0;
+    this.modrm = row.hasModrm ? modrm : -1;
+    this.vvvv = mode === 64 ? vvvv : vvvv & 7;
+    this.opsize = mode === 64 && w !== 0 ? 64 : 32;
+    return this.#operands(row, segment, modrm) ? undefined : 'truncated';
   }
 
   /** ModRM and SIB with 32 and 64-bit addressing: SDM Vol. 2, tables 2-2 and 2-3. */
@@ -215,7 +271,7 @@ export class Decoder {
       if (this.#at >= this.#end) return false;
       const sib = this.#byte();
       const index = ((sib >> 3) & 7) | ((rex & 2) << 2);
-      if (index !== 4) {
+      if (index !== 4 || this.row.vsib) {
         this.index = index;
         this.scale = sib >> 6;
       }
@@ -258,6 +314,10 @@ export class Decoder {
       case 'Jb':
         this.immLow = this.#signed(1);
         if (operand === 'Ib' && opsize !== 8) this.immLow &= 0xff;
+        break;
+      case 'Lx':
+        this.immLow = this.#signed(1);
+        this.is4 = (this.immLow >> 4) & (this.mode === 64 ? 15 : 7);
         break;
       case 'Ib2':
         this.imm2 = this.#signed(1) & 0xff;
@@ -315,9 +375,25 @@ function select(candidates: readonly Row[], prefix: number, modrm: number): Row 
   return undefined;
 }
 
-function buildTable(): (Candidates | undefined)[] {
+/** By pp (in VEX's code), L and W: SDM Vol. 2, table 2-8. Outside 64-bit mode W does not make general registers wider. */
+function selectVex(candidates: readonly Row[], bits: number, w: 0 | 1, modrm: number, mode: number): Row | undefined {
+  const prefix = PP[bits & 3]!;
+  const length = bits & 4 ? 32 : 16;
+  for (const row of candidates) {
+    const vex = row.vex!;
+    if (row.prefix !== prefix || (vex.length !== 0 && vex.length !== length)) continue;
+    if (vex.w >= 0 && vex.w !== w && (mode === 64 || !row.traits.general)) continue;
+    if (row.extension >= 0 && row.extension !== ((modrm >> 3) & 7)) continue;
+    if (row.form !== 'any' && (row.form === 'memory') !== modrm < 0xc0) continue;
+    return row;
+  }
+  return undefined;
+}
+const PP = [0, 0x66, 0xf3, 0xf2] as const;
+
+function buildTable(withVex: boolean): (Candidates | undefined)[] {
   const byOpcode: Row[][] = Array.from({ length: 2048 }, () => []);
-  for (const row of rows)
+  for (const row of rows.filter((r) => (r.vex !== undefined) === withVex))
     for (let r = 0; r < (row.plusRegister ? 8 : 1); r++)
       for (const [offset, valid] of [
         [0, row.inLegacy],
@@ -335,7 +411,8 @@ function buildTable(): (Candidates | undefined)[] {
   });
 }
 
-const table = buildTable();
+const table = buildTable(false);
+const vexTable = buildTable(true);
 const NOP = rows.find((r) => r.encoding === '90')!;
 const PAUSE = rows.find((r) => r.encoding === 'F3 90')!;
 const XCHG = rows.find((r) => r.encoding === '90+r')!;

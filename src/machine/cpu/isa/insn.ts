@@ -38,4 +38,6 @@ export interface Insn {
   readonly imm: bigint;
   /** Second immediate: ENTER's level, a far pointer's selector. */
   readonly imm2: number;
+  /** The register in VEX.vvvv; not there without a VEX prefix. */
+  readonly vvvv?: number;
 }

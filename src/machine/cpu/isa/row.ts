@@ -5,15 +5,18 @@
  *
  * encoding, as in the SDM: opcode bytes in hex after an optional mandatory prefix (NP, 66, F2, F3), `+r` (register in the
  * low three bits), `/r` (ModRM), `/0`..`/7` (opcode extension), `m` or `r` after it (memory or register only), or a whole
- * ModRM byte as a last hex byte after a dot: `0F 01 .C1`. `!64` invalid in 64-bit mode, `=64` only there.
+ * ModRM byte as a last hex byte after a dot: `0F 01 .C1`. `!64` invalid in 64-bit mode, `=64` only there. With VEX, the first
+ * word is `VEX.128.66.0F.WIG`: length (128, 256, LZ, LIG), prefix, map, W; without W, W is the size of general registers.
  *
- * operands: SDM Vol. 2 appendix A letters: E/M/R (ModRM.rm), G (ModRM.reg), Z (opcode register), A (accumulator), I, J, O,
- * V/W (vector), C (CL), 1; sizes b, w, d, q, v, y (v but never
- * 16 bits), z; `Ibs` is a byte sign-extended to the operand size.
+ * operands: SDM Vol. 2 appendix A letters: E/M/R (ModRM.rm), G (ModRM.reg), B (VEX.vvvv, general), Z (opcode register),
+ * A (accumulator), I, J, O, V/W/H/L (vector: ModRM.reg, ModRM.rm, VEX.vvvv, bits 7:4 of the immediate), P/Q (MMX: ModRM.reg,
+ * ModRM.rm), C (CL), 1; sizes b, w, d, q, v, y (v but never 16 bits), z; `Ibs` is a byte sign-extended to the operand size.
+ * After W and Q: bytes in memory, `x` for the vector length, and `a` when they must be aligned: `W16a`.
  *
  * attributes: `lock` (LOCK allowed with a memory destination), `d64` (64-bit operand size by default in 64-bit mode),
  * `f64` (always), `helper` (written in TypeScript), `b` (byte operand size), `stack`/`branch` (differs outside 64-bit
- * mode), `sreg=N` (fixed segment register), `hot` (worth a handler of its own per address form).
+ * mode), `sreg=N` (fixed segment register), `hot` (worth a handler of its own per address form), `vsib` (the index is a vector
+ * register), `unit=NAME` (its handlers are not cases of the interpreter but functions of that unit, see tiers/units.ts).
  */
 export interface Row {
   readonly encoding: string;
@@ -43,6 +46,15 @@ export interface Row {
   /** A string instruction: alone in its block, each iteration counts. */
   readonly string: boolean;
   readonly sreg: number;
+  /** VEX-encoded: what VEX.W must be, -1 for either; VEX.L is in `vectorBytes`, or 0 there when it is ignored. */
+  readonly vex: { readonly w: 0 | 1 | -1; readonly length: 16 | 32 | 0 } | undefined;
+  /** Bytes of the vectors operated on: 8 (MMX), 16 or 32. */
+  readonly vectorBytes: 8 | 16 | 32;
+  /** VEX.vvvv names an operand; else it must be 1111B. */
+  readonly vvvv: boolean;
+  readonly vsib: boolean;
+  /** Name of the unit whose functions the handlers are; empty: the interpreter. */
+  readonly unit: string;
   /** What follows from the above, worked out once because decoding asks for it again and again. */
   readonly traits: RowTraits;
   /** Handler numbers by `handlerIndex`, filled by the interpreter generator; 0: none. */
@@ -72,12 +84,15 @@ export interface RowTraits {
 /** Instructions whose first operand is only read. */
 const readers = /^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm|clflush)$/;
 
-function traitsOf(name: string, operands: readonly string[], branch: boolean): RowTraits {
-  const memory = operands.find((o) => /^[EOW]/.test(o)) ?? '';
-  const size = memory[0] === 'W' ? Number(/\d+/.exec(memory)?.[0] ?? 16) : ({ b: 1, w: 2, d: 4 }[memory[1] ?? ''] ?? 0);
+/** Bytes that a vector operand (W, Q) has in memory. */
+export const vectorOperandBytes = (operand: string, vectorBytes: number): number => Number(/\d+/.exec(operand)?.[0] ?? vectorBytes);
+
+function traitsOf(name: string, operands: readonly string[], branch: boolean, vectorBytes: number): RowTraits {
+  const memory = operands.find((o) => /^[EOWQ]/.test(o)) ?? '';
+  const size = /^[WQ]/.test(memory) ? vectorOperandBytes(memory, vectorBytes) : ({ b: 1, w: 2, d: 4, q: 8 }[memory[1] ?? ''] ?? 0);
   const relative = branch && operands[0]?.[0] === 'J';
   return {
-    vector: operands.some((o) => /^[VW]/.test(o)),
+    vector: operands.some((o) => /^[VWHPQ]/.test(o)),
     general: operands.some((o) => /^[EG]$/.test(o)),
     absolute: operands.some((o) => o[0] === 'O'),
     relative,
@@ -85,16 +100,41 @@ function traitsOf(name: string, operands: readonly string[], branch: boolean): R
     countsInRcx: name.startsWith('loop') || name === 'jcxz',
     bitString: /^bt/.test(name) && operands[1] === 'Gv',
     accesses: name !== 'lea' && !name.startsWith('nop'),
-    writes: name === 'cmpxchg8b' || (/^[EOW]/.test(operands[0] ?? '') && !readers.test(name)),
+    writes: name === 'cmpxchg8b' || (/^[EOWQ]/.test(operands[0] ?? '') && !readers.test(name)),
     memoryBytes: size,
   };
+}
+
+interface VexWord {
+  readonly prefix: number;
+  readonly map: 1 | 2 | 3;
+  readonly w: 0 | 1 | -1;
+  readonly length: 16 | 32 | 0;
+}
+
+/** `VEX.256.66.0F38.W0`: SDM Vol. 2, 3.1.1.2. */
+function parseVex(word: string): VexWord {
+  const parts = word.split('.').slice(1);
+  const one = <T>(values: Readonly<Record<string, T>>, otherwise: T): T => {
+    const n = parts.findIndex((p) => p in values);
+    return n < 0 ? otherwise : values[parts.splice(n, 1)[0]!]!;
+  };
+  const vex: VexWord = {
+    length: one({ '128': 16, L0: 16, LZ: 16, '256': 32, L1: 32, LIG: 0 } as const, 0),
+    prefix: one({ NP: 0, '66': 0x66, F2: 0xf2, F3: 0xf3 }, 0),
+    map: one({ '0F': 1, '0F38': 2, '0F3A': 3 } as const, 1),
+    w: one({ W0: 0, W1: 1, WIG: -1 } as const, -1),
+  };
+  if (parts.length > 0) throw new Error(`"${word}": what is ${parts.join('.')}?`);
+  return vex;
 }
 
 export function parseRow(line: string): Row {
   const [encoding = '', what = '', attributes = ''] = line.split('|').map((s) => s.trim());
   const attribute = new Set(attributes.split(/\s+/).filter(Boolean));
   const words = encoding.split(/\s+/);
-  let prefix = -1;
+  const vex = words[0]!.startsWith('VEX.') ? parseVex(words.shift()!) : undefined;
+  let prefix = vex?.prefix ?? -1;
   const bytes: number[] = [];
   let extension = -1;
   let modrmByte = -1;
@@ -105,7 +145,8 @@ export function parseRow(line: string): Row {
   let inLegacy = true;
   for (const [n, word] of words.entries()) {
     if (n === 0 && word === 'NP') prefix = 0;
-    else if (n === 0 && /^(66|F2|F3)$/.test(word) && words[1] === '0F') prefix = parseInt(word, 16);
+    else if (vex && word === '/is4') continue;
+    else if (n === 0 && !vex && /^(66|F2|F3)$/.test(word) && words[1] === '0F') prefix = parseInt(word, 16);
     else if (n === 0 && word === 'F3' && words[1] === '90') prefix = 0xf3;
     else if (/^[0-9A-F]{2}$/.test(word)) bytes.push(parseInt(word, 16));
     else if (/^[0-9A-F]{2}\+r$/.test(word)) {
@@ -123,9 +164,10 @@ export function parseRow(line: string): Row {
     else if (word === '=64') inLegacy = false;
     else throw new Error(`row "${line}": what is "${word}"?`);
   }
-  const map = bytes[0] !== 0x0f ? 0 : bytes[1] === 0x38 && bytes.length > 2 ? 2 : bytes[1] === 0x3a && bytes.length > 2 ? 3 : 1;
+  const map = vex ? vex.map : bytes[0] !== 0x0f ? 0 : bytes[1] === 0x38 && bytes.length > 2 ? 2 : bytes[1] === 0x3a && bytes.length > 2 ? 3 : 1;
   const [name = '', ...operands] = what.split(/[\s,]+/);
-  const sreg = [...attribute].find((a) => a.startsWith('sreg='));
+  const valueOf = (key: string): string | undefined => [...attribute].find((a) => a.startsWith(`${key}=`))?.slice(key.length + 1);
+  const vectorBytes = vex?.length === 32 ? 32 : operands.some((o) => /^[PQ]/.test(o)) && !operands.some((o) => /^[VW]/.test(o)) ? 8 : 16;
   return {
     encoding, name, operands, map, prefix, plusRegister, hasModrm, extension, modrmByte, form, in64, inLegacy,
     opcode: bytes[bytes.length - 1]!,
@@ -139,8 +181,13 @@ export function parseRow(line: string): Row {
     branch: attribute.has('branch'),
     hot: attribute.has('hot'),
     string: attribute.has('string'),
-    sreg: sreg ? Number(sreg.slice(5)) : -1,
-    traits: traitsOf(name, operands, attribute.has('branch')),
+    sreg: Number(valueOf('sreg') ?? -1),
+    vex: vex && { w: vex.w, length: vex.length },
+    vectorBytes,
+    vvvv: operands.some((o) => /^[HB]/.test(o)),
+    vsib: attribute.has('vsib'),
+    unit: valueOf('unit') ?? '',
+    traits: traitsOf(name, operands, attribute.has('branch'), vectorBytes),
     handlers: new Uint16Array(256),
   }; // prettier-ignore
 }

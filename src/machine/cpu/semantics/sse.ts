@@ -29,7 +29,7 @@ const binary =
     m.requireSse();
     const s = at(m, 1, 'read');
     const d = at(m, 0, 'write');
-    m.f.do(w.storeV(d.address, f(w.loadV(d.address), w.loadV(s.address))));
+    m.f.do(d.setV128(f(d.v128(), s.v128())));
   };
 
 const lanes = (op: number) => binary((a, b) => w.simd(op, 'v128', a, b));
@@ -46,12 +46,14 @@ function move(bytes: 4 | 8, from: number, to: number, zero: 'never' | 'always' |
     m.requireSse();
     const s = at(m, 1, 'read');
     const d = at(m, 0, 'write');
-    const v = m.let((bytes === 4 ? w.load32 : w.load64)(s.address, s.memory ? 0 : from));
+    const start = s.memory ? 0 : from;
+    const v = m.let(bytes === 4 ? s.i32(start) : s.i64(start));
     if (!d.memory && (zero === 'always' || (zero === 'from-memory' && s.memory))) {
-      m.f.do(w.store64(d.address, w.i64(0), 0));
-      m.f.do(w.store64(d.address, w.i64(0), 8));
+      m.f.do(d.set64(w.i64(0), 0));
+      m.f.do(d.set64(w.i64(0), 8));
     }
-    m.f.do((bytes === 4 ? w.store32 : w.store64)(d.address, v, d.memory ? 0 : to));
+    const place = d.memory ? 0 : to;
+    m.f.do(bytes === 4 ? d.set32(v, place) : d.set64(v, place));
     if (d.memory) m.commit(d.address);
   };
 }
@@ -61,7 +63,7 @@ export const sse: SemanticsTable = {
     m.requireSse();
     const s = at(m, 1, 'read');
     const d = at(m, 0, 'write');
-    m.f.do(w.storeV(d.address, w.loadV(s.address)));
+    m.f.do(d.setV128(s.v128()));
     if (d.memory) m.commit(d.address);
   },
   movss_load: move(4, 0, 0, 'from-memory'),
@@ -80,19 +82,19 @@ export const sse: SemanticsTable = {
     m.requireSse();
     const v = m.let(w.unsigned64(m.place(1, 'read').get()));
     const d = at(m, 0, 'write');
-    m.f.do(w.store64(d.address, v, 0));
-    m.f.do(w.store64(d.address, w.i64(0), 8));
+    m.f.do(d.set64(v, 0));
+    m.f.do(d.set64(w.i64(0), 8));
   },
   movd_store(m) {
     m.requireSse();
     const s = at(m, 1, 'read');
-    const v = m.let((m.width === 64 ? w.load64 : w.load32)(s.address));
+    const v = m.let(m.width === 64 ? s.i64() : s.i32());
     m.place(0, 'write').set(v);
   },
   pmovmskb(m) {
     m.requireSse();
     const s = at(m, 1, 'read');
-    m.register(w.load8u(m.pc, 4), 32).set(w.simd(V.bitmask8, 'i32', w.loadV(s.address)));
+    m.register(m.registerField(0), 32).set(w.simd(V.bitmask8, 'i32', s.v128()));
   },
   pand: lanes(V.and),
   pandn: binary((a, b) => w.simd(V.andnot, 'v128', b, a)),

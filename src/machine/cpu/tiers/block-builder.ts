@@ -7,7 +7,7 @@ import * as L from '../layout.ts';
 import { MARK_BREAKPOINT, Transfer, transferOf } from '../transfers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
 import { fusedHandler, handlerIndex, widthIndex } from './handlers.ts';
-import { MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
+import { MAX_BLOCK, operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
 import { Special } from './specials.ts';
 
 /** What a block is built from. */
@@ -45,11 +45,14 @@ export class BlockBuilder {
   readonly #u32: Uint32Array;
   readonly #pages: CodePages;
   readonly #decoder: Decoder;
+  readonly #loadUnit: (unit: string) => void;
   #at = 0;
   /** Instructions in the block built last. */
   instructions = 0;
 
-  constructor(m: LinearMemory, pages: CodePages, decoder: Decoder) {
+  /** @param loadUnit called before a record of a unit's instruction can be executed */
+  constructor(m: LinearMemory, pages: CodePages, decoder: Decoder, loadUnit: (unit: string) => void) {
+    this.#loadUnit = loadUnit;
     this.#u8 = m.u8;
     this.#u16 = m.u16;
     this.#i32 = m.i32;
@@ -240,6 +243,7 @@ export class BlockBuilder {
     if (row.string) extra = d.rep === 0 ? 0 : d.rep === 0xf3 ? 4 : 8;
     const op = row.handlers[handlerIndex(widthIndex(bits), form, extra)]!;
     if (op === 0) throw new Error(`no handler for ${row.encoding} ${row.name}, ${bits} bits, form ${form}, variant ${extra}`);
+    if (row.unit !== '') this.#loadUnit(row.unit);
     // A comparison right before, in the same block: both in one dispatch.
     if (near && count > 1 && conditional(row)) {
       const before = this.#at - RECORD_SIZE;
@@ -268,12 +272,16 @@ export class BlockBuilder {
   #operands(rec: number, bits: number): void {
     const d = this.#decoder;
     const { operands } = d.row;
-    for (let n = 0; n < operands.length && n < 2; n++) {
+    for (let n = 0; n < operands.length; n++) {
       const o = operands[n]!;
       let value: number;
       const kind = o[0];
       if (kind === 'G') value = d.reg;
       else if (kind === 'V') value = d.reg;
+      else if (kind === 'P') value = d.reg & 7;
+      else if (kind === 'Q') value = d.rm & 7;
+      else if (kind === 'H' || kind === 'B') value = d.vvvv;
+      else if (kind === 'L') value = d.is4;
       else if (kind === 'Z') value = d.rm;
       else if (kind === 'A') value = 0;
       else if (kind === 'C') value = 1;
@@ -284,7 +292,7 @@ export class BlockBuilder {
         continue;
       } else continue;
       const byte = o[1] === 'b' && kind !== 'V' && kind !== 'W';
-      this.#u8[rec + (n === 0 ? REC_A : REC_B)] = byte ? byteRegisterOffset(value, d.rex !== 0) : value * 8;
+      this.#u8[rec + operandField(operands, n)] = byte ? byteRegisterOffset(value, d.rex !== 0) : value * 8;
     }
   }
 

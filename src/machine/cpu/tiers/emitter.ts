@@ -3,10 +3,11 @@ import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
 import { BOUNCE_END, RECORD_SIZE, TLB_ENTRIES } from '../../memory/layout.ts';
-import { CR0, CR4 } from '../cpu.ts';
+import { CR0, CR4, Flag } from '../cpu.ts';
 import { knownCondition } from './known-flags.ts';
 import type { KnownFlags } from './known-flags.ts';
-import { Exit, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
+import { Exit, operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
+import { VectorPlace } from './vector-place.ts';
 
 export type Width = 8 | 16 | 32 | 64;
 /** Address forms of a handler: register, memory by base + displacement, memory with index. */
@@ -53,6 +54,9 @@ export class Emitter {
   width: Width = 64;
   form: Form = 'r';
   operands: readonly string[] = [];
+  /** Bytes of the vectors operated on, and whether the instruction has a VEX prefix. */
+  vectorBytes: 8 | 16 | 32 = 16;
+  vex = false;
   /** Outside 64-bit mode: stack and branch handlers differ. */
   legacy = false;
   /** 'near': the branch target lies in the same page and is reached through the record's link. */
@@ -97,6 +101,11 @@ export class Emitter {
     );
   }
 
+  /** Runs what `body` emits only when `count` is not zero. Flags may be set in it (nowhere else under a condition). */
+  when(count: Value, body: () => void): void {
+    this.f.if(count, body);
+  }
+
   /** Leaves emitted code; the record and the budget go to their slots. */
   exit(code: Value): void {
     this.f.do(w.store32(this.c, this.pc, L.RECORD));
@@ -123,6 +132,31 @@ export class Emitter {
   imm(width: Width): Value {
     return width === 64 ? w.load32s64(this.pc, REC_IMM) : mask(this.imm32(), width);
   }
+  /** The immediate byte, zero-extended; and, where it is a constant (not here), which. */
+  immByte(): Value {
+    return w.load8u(this.pc, REC_IMM);
+  }
+  readonly knownImmByte: number | undefined = undefined;
+  /** Offset of the register that is operand n, in units of the general registers (number * 8). */
+  registerField(n: number): Value {
+    return w.load8u(this.pc, operandField(this.operands, n));
+  }
+  /** All of an immediate of 64 bits. */
+  imm64(): Value {
+    return w.load64(this.pc, REC_DISP);
+  }
+  /** The register that a bit string's element is counted in, in address records. */
+  elementIndex(): Value {
+    return this.register(w.load8u(this.pc, REC_B), 64).get();
+  }
+  /** Bytes of a memory operand, in address records. */
+  accessBytes(): Value {
+    return w.load8u(this.pc, REC_A);
+  }
+  /** Linear address of the instruction. */
+  here(): Value {
+    return this.codeAddress(w.unsigned64(w.and(w.load16u(this.pc, REC_WHERE), w.i32(0xfff))));
+  }
   /** The record's instruction count, in records that end a block. */
   count(): Value {
     return w.load8u(this.pc, REC_B);
@@ -146,14 +180,14 @@ export class Emitter {
     }
     if (operand[0] === 'A') return this.register(L.GPR, width);
     if (operand[0] === 'C') return this.register(L.GPR + 8, width);
-    return this.register(w.load8u(this.pc, n === 0 ? REC_A : REC_B), width);
+    return this.register(this.registerField(n), width);
   }
 
   /** Operand n as a value at the instruction's width. */
   value(n: number): Value {
     const operand = this.operands[n]!;
     if (operand[0] === 'I' || operand[0] === 'J') {
-      if (operand === 'Iv' && this.width === 64) return w.load64(this.pc, REC_DISP);
+      if (operand === 'Iv' && this.width === 64) return this.imm64();
       return this.imm(this.width);
     }
     if (operand === '1') return w.i32(1);
@@ -161,7 +195,7 @@ export class Emitter {
   }
 
   isMemory(n: number): boolean {
-    return this.form !== 'r' && /^[EMOW]/.test(this.operands[n]!);
+    return this.form !== 'r' && /^[EMOQW]/.test(this.operands[n]!);
   }
 
   operandWidth(n: number): Width {
@@ -228,21 +262,66 @@ export class Emitter {
     });
   }
 
-  /** Vector operand n: address in linear memory of its 16 bytes (or `bytes`). */
-  vector(n: number, bytes: number, use: 'read' | 'write', aligned: boolean): { readonly address: Value; readonly memory: boolean } {
+  /** Vector operand n, of which `bytes` are accessed when it is in memory. */
+  vector(n: number, bytes: number, use: 'read' | 'write' | 'modify', aligned: boolean): VectorPlace {
     if (!this.isMemory(n)) {
-      const slot = w.shl(w.load8u(this.pc, n === 0 ? REC_A : REC_B), w.i32(2));
-      return { address: this.let(w.add(w.add(this.c, slot), w.i32(L.VECTORS))), memory: false };
+      const kind = this.operands[n]![0]!;
+      // MMX registers are significands of x87 registers, whose numbers do not rotate: SDM Vol. 1, 9.2.1.
+      const mmx = kind === 'P' || kind === 'Q';
+      const slot = w.shl(this.registerField(n), w.i32(mmx ? 1 : 2));
+      return new VectorPlace(this.let(w.add(this.c, slot)), mmx ? L.FPR : L.VECTORS, false);
     }
     const ea = this.let(this.effectiveAddress());
-    if (aligned) this.raiseIf(w.wrap(w.and(ea, w.i64(15))), 13);
-    return { address: this.translate(ea, bytes, use === 'read' ? AccessKind.read : AccessKind.write), memory: true };
+    if (aligned) this.raiseIf(w.wrap(w.and(ea, w.i64(bytes - 1))), 13);
+    return new VectorPlace(this.translate(ea, bytes, AccessKind[use]), 0, true);
   }
 
   /** #UD and #NM of SSE instructions: SDM Vol. 3, table 2-2 and Vol. 2, table 2-21. */
   requireSse(): void {
     this.raiseIf(w.or(w.and(w.load32(this.c, L.CR0), w.i32(CR0.EM)), w.eqz(w.and(w.load32(this.c, L.CR4), w.i32(CR4.OSFXSR)))), 6);
     this.raiseIf(w.and(w.load32(this.c, L.CR0), w.i32(CR0.TS)), 7);
+  }
+
+  /** #UD and #NM of VEX instructions on vectors: SDM Vol. 1, 14.3; Vol. 2, table 2-17. They do not exist in real and virtual-8086 mode. */
+  requireAvx(): void {
+    const bits = (offset: number, mask: number): Value => w.xor(w.and(w.load32(this.c, offset), w.i32(mask)), w.i32(mask));
+    const missing = w.or(w.or(bits(L.CR0, CR0.PE), bits(L.CR4, CR4.OSXSAVE)), bits(L.XCR0, 6));
+    this.raiseIf(w.or(missing, w.and(w.load32(this.c, L.SYSFLAGS), w.i32(Flag.VM))), 6);
+    this.raiseIf(w.and(w.load32(this.c, L.CR0), w.i32(CR0.TS)), 7);
+  }
+
+  /** VEX instructions on general registers (BMI) need protected mode only: SDM Vol. 2, table 2-30. */
+  requireProtected(): void {
+    this.raiseIf(w.or(w.eqz(w.and(w.load32(this.c, L.CR0), w.i32(CR0.PE))), w.and(w.load32(this.c, L.SYSFLAGS), w.i32(Flag.VM))), 6);
+  }
+
+  // ---- segments, for what is not flat
+
+  /** Base of the segment that an address record names, and the end of what may be read or written in it. */
+  segmentBase(): Value {
+    return w.load64(w.add(this.c, w.and(this.imm32(), w.i32(0xffff))));
+  }
+  segmentEnd(): Value {
+    return w.load64(w.add(this.c, w.shrU(this.imm32(), w.i32(16))));
+  }
+  /** Segment n's base, limits and D/B bit (nonzero when set). */
+  base(segment: number): Value {
+    return w.load64(this.c, L.SEGMENTS + segment * L.SEGMENT_SIZE + L.SEG_BASE);
+  }
+  end(segment: number, write: boolean): Value {
+    return w.load64(this.c, L.SEGMENTS + segment * L.SEGMENT_SIZE + (write ? L.SEG_WRITE_END : L.SEG_READ_END));
+  }
+  limit(segment: number): Value {
+    return w.load32u64(this.c, L.SEGMENTS + segment * L.SEGMENT_SIZE + L.SEG_LIMIT);
+  }
+  big(segment: number): Value {
+    return w.and(w.load32(this.c, L.SEGMENTS + segment * L.SEGMENT_SIZE + L.SEG_ATTR), w.i32(0x4000));
+  }
+  /** The fast check failed for the offset: the exact one, which may fault. `what`: size, 0x100 for a write, segment << 16; 0: as the record says. */
+  checkSegment(offset: Value, what: number): void {
+    this.f.do(w.store64(this.c, offset, L.SLOW_ADDRESS));
+    this.f.do(w.store32(this.c, w.i32(what), L.SLOT_TEMP));
+    this.f.if(this.call('segment'), () => this.f.return(w.i32(Exit.fault)));
   }
 
   // ---- flags (layout.ts: RES, AUX, FLG)
@@ -252,6 +331,21 @@ export class Emitter {
     this.f.do(w.store64(this.c, result, L.RES));
     this.f.do(w.store64(this.c, aux, L.AUX));
     this.f.do(w.store32(this.c, flg, L.FLG));
+  }
+
+  /** CF alone changes. OF = CF ^ sign(AUX), so AUX's sign follows CF. */
+  setCarry(cf: Value): void {
+    const old = this.let(this.cf());
+    const carry = this.let(cf);
+    const flip = w.shl(w.unsigned64(w.xor(old, carry)), w.i64(63));
+    this.setFlags(this.res, w.xor(this.aux, flip), w.or(w.and(this.flg, w.i32(-2)), carry));
+  }
+  /** CF and OF change, as they do in rotates. */
+  setCarryAndOverflow(cf: Value, of: Value): void {
+    const carry = this.let(cf);
+    const sign = w.shl(w.unsigned64(w.xor(carry, of)), w.i64(63));
+    const aux = w.or(w.and(this.aux, w.i64((1n << 63n) - 1n)), sign);
+    this.setFlags(this.res, aux, w.or(w.and(this.flg, w.i32(-2)), carry));
   }
 
   get res(): Value {
@@ -312,6 +406,30 @@ export class Emitter {
   /** Linear address of the page being executed plus an offset. */
   codeAddress(offset: Value): Value {
     return w.add(w.load64(this.c, L.SLOT_CODE_PAGE), offset);
+  }
+
+  /** Takes the direct branch of the record, whose target's linear address `linear` computes where it is asked for. */
+  branch(linear: () => Value): void {
+    if (this.variant !== 'near') {
+      this.jump(linear());
+      return;
+    }
+    const record = this.let(w.load32(this.pc, REC_IMM));
+    this.f.if(w.eqz(record), () => {
+      this.f.set(record, this.call('link'));
+      this.f.if(w.eqz(record), () => this.f.return(w.i32(Exit.stop)));
+    });
+    this.goTo(record);
+  }
+
+  /** Goes on with the record that follows, which begins a block. */
+  next(): void {
+    this.goTo(w.add(this.pc, w.i32(RECORD_SIZE)));
+  }
+
+  /** Executes the record once more: the next iteration of a string instruction. */
+  again(): void {
+    this.goTo(this.pc);
   }
 
   takeCount(): void {

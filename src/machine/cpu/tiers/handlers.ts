@@ -14,7 +14,7 @@ import type { Emitter, Form, Width } from './emitter.ts';
 import { RecordClass } from './record.ts';
 import { specials } from './specials.ts';
 
-/** Every operation that is emitted code, by row name. */
+/** Every operation that is emitted code, by row name; a VEX row whose name has none means what the name without its `v` does. */
 const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...moves, ...stack, ...branches, ...strings, ...sse };
 
 /** A handler of tier 0: a semantics applied to one width, address form and mode. Its number is its place in the list. */
@@ -34,12 +34,18 @@ export function handlerIndex(width: number, form: number, extra: number): number
 }
 export const widthIndex = (bits: number): number => (bits === 8 ? 0 : bits === 16 ? 1 : bits === 32 ? 2 : 3);
 
-const hasMemoryForm = (row: Row): boolean => row.operands.some((o) => /^[EMOW]/.test(o)) && row.form !== 'register';
+const semanticsOf = (row: Row): Semantics => {
+  const emit = semantics[row.name] ?? (row.vex ? semantics[row.name.slice(1)] : undefined);
+  if (!emit) throw new Error(`row "${row.encoding}": no semantics named ${row.name}`);
+  return emit;
+};
+
+const hasMemoryForm = (row: Row): boolean => row.operands.some((o) => /^[EMOQW]/.test(o)) && row.form !== 'register';
 
 /** All variants of one row. */
 function* variants(row: Row): Generator<{ width: number; form: number; extra: number; configure(m: Emitter): void }> {
   const { vector, general, absolute, linkable, countsInRcx } = row.traits;
-  const widthList = row.byte ? [0] : vector && !general ? [2] : vector || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
+  const widthList = row.byte ? [0] : vector && !general ? [2] : vector || row.vex || row.atLeast32 || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
   const formList = hasMemoryForm(row) ? (row.form === 'memory' || absolute ? [1, 2] : row.hot ? [0, 1, 2] : [0, 2]) : [0];
   const extras = row.string
     ? [0, 4, 8]
@@ -59,6 +65,8 @@ function* variants(row: Row): Generator<{ width: number; form: number; extra: nu
             m.width = widths[width]!;
             m.form = forms[form]!;
             m.operands = row.operands;
+            m.vectorBytes = row.vectorBytes;
+            m.vex = row.vex !== undefined;
             m.legacy = legacy;
             m.variant = extra & 2 ? 'near' : 'far';
             m.repeat = row.string ? ([0, 0xf3, 0xf2] as const)[extra >> 2]! : 0;
@@ -69,20 +77,27 @@ function* variants(row: Row): Generator<{ width: number; form: number; extra: nu
       }
 }
 
+/** Numbers of unit handlers begin here: those of the interpreter stay below. */
+export const UNIT_FIRST = 0x4000;
+
+/** Handlers that are functions of a unit, from UNIT_FIRST on, and which unit each belongs to. */
+const unitList: { readonly unit: string; readonly handler: Handler }[] = [];
+
 function build(): Handler[] {
   const list: Handler[] = [...specials];
   const byKey = new Map<string, number>();
   for (const row of rows) {
     if (row.helper) continue;
-    const emit = semantics[row.name];
-    if (!emit) throw new Error(`row "${row.encoding}": no semantics named ${row.name}`);
+    const emit = semanticsOf(row);
     for (const v of variants(row)) {
       // Rows that differ only in encoding share their handlers.
       const operands = row.operands.map((o) => o.replace(/^[GZ]/, 'R').replace(/^E/, v.form === 0 ? 'R' : 'E').replace(/^I[bz]s?$/, 'I')).join(','); // prettier-ignore
-      const key = `${row.name}.${v.width}.${forms[v.form]}.${v.extra}.${operands}.${row.branch}`;
+      const vector = row.unit === '' ? '' : `.${row.unit}.${row.vectorBytes}.${row.vex !== undefined}`;
+      const key = `${row.name}.${v.width}.${forms[v.form]}.${v.extra}.${operands}.${row.branch}${vector}`;
       let number = byKey.get(key);
       if (number === undefined) {
-        number = list.push({ key, emit, configure: v.configure, class: row.branch || row.string ? RecordClass.end : RecordClass.instruction }) - 1;
+        const handler = { key, emit, configure: v.configure, class: row.branch || row.string ? RecordClass.end : RecordClass.instruction };
+        number = row.unit === '' ? list.push(handler) - 1 : UNIT_FIRST + unitList.push({ unit: row.unit, handler }) - 1;
         byKey.set(key, number);
       }
       row.handlers[handlerIndex(v.width, v.form, v.extra)] = number;
@@ -130,5 +145,18 @@ function buildAll(): Handler[] {
   return list;
 }
 
+/** The interpreter's handlers, by number. */
 export const handlers: readonly Handler[] = buildAll();
-export const handlerClass: Uint8Array = Uint8Array.from(handlers, (h) => h.class);
+if (handlers.length > UNIT_FIRST) throw new Error('handlers: too many for the numbers below UNIT_FIRST');
+
+/** The handler with a number, the interpreter's or a unit's. */
+export const handlerOf = (op: number): Handler => (op < UNIT_FIRST ? handlers[op]! : unitList[op - UNIT_FIRST]!.handler);
+
+/** A unit's handlers with their numbers from UNIT_FIRST on. */
+export const unitHandlers = (unit: string): readonly { readonly index: number; readonly handler: Handler }[] =>
+  unitList.flatMap((u, index) => (u.unit === unit ? [{ index, handler: u.handler }] : []));
+export const unitHandlerCount = unitList.length;
+
+/** Record classes by handler number. A unit's handlers are instructions inside a block. */
+export const handlerClass: Uint8Array = new Uint8Array(UNIT_FIRST + unitList.length).fill(RecordClass.instruction);
+handlerClass.set(handlers.map((h) => h.class));

@@ -6,8 +6,10 @@ import { buildModule } from '../wasm/module.ts';
 import * as w from '../wasm/value.ts';
 import type { ImportName } from './emitter.ts';
 import { Emitter, imports } from './emitter.ts';
-import { handlers } from './handlers.ts';
+import { handlers, UNIT_FIRST } from './handlers.ts';
 import { Exit } from './record.ts';
+import type { Units } from './units.ts';
+import { UNIT_SIGNATURE } from './units.ts';
 
 /**
  * Runs one CPU. `record` 0 starts at the linear address in SLOW_ADDRESS. Leaves when less than `floor` of the budget is
@@ -38,9 +40,8 @@ export function buildInterpreter(): Uint8Array<ArrayBuffer> {
       f.if(w.ltS(m.left, m.floor), () => m.exit(w.i32(Exit.budget)));
       f.loop((next) => {
         m.nextLabel = next;
-        f.switch(
-          w.load16u(m.pc),
-          handlers.map((h) => () => {
+        f.switch(w.load16u(m.pc), [
+          ...handlers.map((h) => () => {
             m.begin();
             h.configure(m);
             h.emit(m);
@@ -48,12 +49,20 @@ export function buildInterpreter(): Uint8Array<ArrayBuffer> {
             f.set(m.pc, w.add(m.pc, w.i32(16)));
             f.br(next);
           }),
-        );
+          // Any other number is that of a unit's function.
+          () => {
+            const index = w.sub(w.load16u(m.pc), w.i32(UNIT_FIRST));
+            const code = m.let(f.callIndirect(0, index, [m.c, m.pc, m.left]));
+            f.if(code, () => f.return(code));
+            f.set(m.pc, w.add(m.pc, w.i32(16)));
+            f.br(next);
+          },
+        ]);
       });
     });
   });
   f.unreachable();
-  return buildModule(imports, { run: f });
+  return buildModule(imports, { run: f }, [UNIT_SIGNATURE]);
 }
 
 /** The record for `target`: through the code TLB and the page's table, else from TypeScript. */
@@ -80,8 +89,8 @@ function lookUp(m: Emitter): void {
 let compiled: WebAssembly.Module | undefined;
 
 /** Instantiates tier 0 on a memory. The module is the same for every machine: it is generated and compiled once. */
-export function instantiateInterpreter(linear: LinearMemory, functions: Imports): RunFunction {
+export function instantiateInterpreter(linear: LinearMemory, functions: Imports, units: Units): RunFunction {
   compiled ??= new WebAssembly.Module(buildInterpreter());
-  const instance = new WebAssembly.Instance(compiled, { env: { memory: linear.memory, ...functions } });
+  const instance = new WebAssembly.Instance(compiled, { env: { memory: linear.memory, table: units.table, ...functions } });
   return instance.exports['run'] as unknown as RunFunction;
 }

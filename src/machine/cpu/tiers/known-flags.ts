@@ -2,15 +2,20 @@ import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import type { Width } from './emitter.ts';
 
-/** Flags as they follow from a subtraction `a - b`, from a logical result `r` (CF = OF = 0), or ZF and SF from a result. Operands are zero-extended to their type. */
+/**
+ * Flags as they follow from a subtraction `a - b` or an addition `a + b = r`, from a logical result `r` (CF = OF = 0), from INC or DEC
+ * with the carry `cf` that they keep, or ZF and SF from a result. Operands are zero-extended to their type; `r` need not be.
+ */
 export type KnownFlags =
   | { readonly kind: 'sub'; readonly a: Value; readonly b: Value; readonly width: Width }
+  | { readonly kind: 'add'; readonly a: Value; readonly b: Value; readonly r: Value; readonly width: Width }
+  | { readonly kind: 'inc' | 'dec'; readonly r: Value; readonly cf: Value; readonly width: Width }
   | { readonly kind: 'logic' | 'result'; readonly r: Value; readonly width: Width };
 
 /** A condition as one comparison: the order of SDM Vol. 1, appendix B. Undefined where the flags have to be looked at. */
 export function knownCondition(known: KnownFlags, cc: number): Value | undefined {
   if (known.kind !== 'sub') {
-    if (known.kind === 'result' && ![4, 5, 8, 9].includes(cc)) return undefined;
+    if (known.kind !== 'logic' && ![4, 5, 8, 9].includes(cc)) return undefined;
     const r = known.width >= 32 ? known.r : known.width === 16 ? w.extend16(known.r) : w.extend8(known.r);
     const zero = w.like(r, 0);
     switch (cc) {

@@ -8,6 +8,9 @@
  *   6  u8   base register, 7 u8 index register (offsets; SLOT_ZERO for none)
  *   8  i32  displacement; in branches the target relative to the page
  *  12  i32  immediate; in branches the record of the target once known; in helpers the number of the kept `Insn`
+ *
+ * VEX instructions have immediates of a byte: then 13 is the register in VEX.vvvv, 14 the one in bits 7:4 of the immediate.
+ * Vector registers are given as their number times 8, like general ones.
  */
 export const REC_OP = 0;
 export const REC_WHERE = 2;
@@ -17,6 +20,18 @@ export const REC_BASE = 6;
 export const REC_INDEX = 7;
 export const REC_DISP = 8;
 export const REC_IMM = 12;
+export const REC_VVVV = 13;
+export const REC_IS4 = 14;
+
+/** Where a record has the register of operand n: vvvv and /is4 have places of their own, the others come in order. */
+export function operandField(operands: readonly string[], n: number): number {
+  const kind = operands[n]![0]!;
+  if (kind === 'H' || kind === 'B') return REC_VVVV;
+  if (kind === 'L') return REC_IS4;
+  let before = 0;
+  for (let k = 0; k < n; k++) if (!/^[HBL]/.test(operands[k]!)) before++;
+  return before === 0 ? REC_A : REC_B;
+}
 
 /** What emitted code returns to TypeScript. The record is in the RECORD slot, the budget left in LEFT. */
 export const Exit = {

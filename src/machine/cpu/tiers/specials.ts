@@ -39,8 +39,8 @@ export const Special = {
 
 /** How far a bit string's element lies from its base, in bytes; `A` is the operand's size, `B` the index register. */
 function elementDistance(m: Emitter): Local {
-  const bytes = m.let(w.load8u(m.pc, REC_A));
-  const index = m.register(w.load8u(m.pc, REC_B), 64).get();
+  const bytes = m.let(m.accessBytes());
+  const index = m.elementIndex();
   const unused = m.let(w.sub(w.i64(64), w.shl(w.unsigned64(bytes), w.i64(3))));
   const bit = w.shrS(w.shl(index, unused), unused);
   return m.let(w.and(w.shrS(bit, w.i64(3)), w.sub(w.i64(0), w.unsigned64(bytes))));
@@ -53,21 +53,14 @@ const address =
     const distance = bitString ? elementDistance(m) : undefined;
     const sum = distance ? w.add(m.effectiveAddress(), distance) : m.effectiveAddress();
     const offset = m.let(size === 64 ? sum : w.and(sum, w.i64(size === 16 ? 0xffff : 0xffff_ffffn)));
-    const info = m.let(m.imm32());
-    const segment = w.add(m.c, w.and(info, w.i32(0xffff)));
     if (checked) {
-      const bytes = w.unsigned64(w.load8u(m.pc, REC_A));
-      const end = w.load64(w.add(m.c, w.shrU(info, w.i32(16))));
-      m.f.if(w.gtU(w.add(offset, bytes), end), () => {
-        m.f.do(w.store64(m.c, offset, L.SLOW_ADDRESS));
-        m.f.do(w.store32(m.c, w.i32(0), L.SLOT_TEMP));
-        m.f.if(m.call('segment'), () => m.f.return(w.i32(Exit.fault)));
-      });
+      const bytes = w.unsigned64(m.accessBytes());
+      m.f.if(w.gtU(w.add(offset, bytes), m.segmentEnd()), () => m.checkSegment(offset, 0));
     }
-    const linear = w.add(offset, w.load64(segment));
+    const linear = w.add(offset, m.segmentBase());
     const wrapped = checked ? w.and(linear, w.i64(0xffff_ffffn)) : linear;
     // The instruction adds the element's distance itself.
-    m.f.do(w.store64(m.c, distance ? w.sub(wrapped, distance) : wrapped, L.SLOT_EA));
+    m.register(L.SLOT_EA, 64).set(distance ? w.sub(wrapped, distance) : wrapped);
   };
 
 const special = (key: string, recordClass: number, emit: Semantics): Handler => ({ key, class: recordClass, emit, configure: (m: Emitter) => void (m.endsBlock = true) }); // prettier-ignore
@@ -112,7 +105,7 @@ export const specials: readonly Handler[] = [
   special('checked16', RecordClass.micro, address(16, true)),
   special('checked32', RecordClass.micro, address(32, true)),
   special('absolute64', RecordClass.micro, (m) => {
-    m.f.do(w.store64(m.c, w.load64(m.pc, 8), L.SLOT_EA));
+    m.register(L.SLOT_EA, 64).set(m.imm64());
   }),
   special('bits32', RecordClass.micro, address(32, false, true)),
   special('bitsChecked16', RecordClass.micro, address(16, true, true)),

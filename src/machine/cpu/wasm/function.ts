@@ -123,6 +123,11 @@ export class FunctionBuilder {
     return { type: result, code: [...args.map((a) => a.code), 0x10, ...uleb(index)] };
   }
 
+  /** Calls a function of table 0, whose type has the number `type`. */
+  callIndirect(type: number, index: Value, args: readonly Value[], result: Type = 'i32'): Value {
+    return { type: result, code: [...args.map((a) => a.code), index.code, 0x11, ...uleb(type), 0] };
+  }
+
   #nest(open: Code, body: (label: Label) => void): void {
     this.do(open);
     this.#depth++;

@@ -21,13 +21,24 @@ const signature = (params: readonly Type[], result?: Type): number[] => [
   0x60, ...uleb(params.length), ...params.map((t) => typeCode[t]), ...(result ? [1, typeCode[result]] : [0]),
 ]; // prettier-ignore
 
+/** A function type, for indirect calls. */
+export interface Signature {
+  readonly params: readonly Type[];
+  readonly result?: Type;
+}
+
 /**
  * A module that imports `env.memory` (of any size) and the named functions (numbered first, in order) and exports the given ones.
+ * With `indirect` it imports `env.table` too; these types are numbered first, for calls through it.
  * Core spec: WebAssembly 2.0, 5.5 (binary modules).
  */
-export function buildModule(imports: readonly ImportedFunction[], exports: Readonly<Record<string, FunctionBuilder>>): Uint8Array<ArrayBuffer> {
+export function buildModule(
+  imports: readonly ImportedFunction[],
+  exports: Readonly<Record<string, FunctionBuilder>>,
+  indirect: readonly Signature[] = [],
+): Uint8Array<ArrayBuffer> {
   const functions = Object.entries(exports);
-  const types = [...imports, ...functions.map(([, f]) => f)].map((f) => signature(f.params, f.result));
+  const types = [...indirect, ...imports, ...functions.map(([, f]) => f)].map((f) => signature(f.params, f.result));
   const sections: number[][] = [];
   const section = (id: number, count: number, bytes: readonly number[]): void => {
     const head = uleb(count);
@@ -36,11 +47,13 @@ export function buildModule(imports: readonly ImportedFunction[], exports: Reado
   };
   section(1, types.length, types.flat());
   const limits = [...text('env'), ...text('memory'), 2, 1, 1, ...uleb(0x1_0000)];
-  section(2, imports.length + 1, [...limits, ...imports.flatMap((f, n) => [...text('env'), ...text(f.name), 0, ...uleb(n)])]);
+  const table = indirect.length > 0 ? [...text('env'), ...text('table'), 1, 0x70, 0, 0] : [];
+  const functionImports = imports.flatMap((f, n) => [...text('env'), ...text(f.name), 0, ...uleb(indirect.length + n)]);
+  section(2, imports.length + 1 + (table.length > 0 ? 1 : 0), [...limits, ...table, ...functionImports]);
   section(
     3,
     functions.length,
-    functions.flatMap((_, n) => uleb(imports.length + n)),
+    functions.flatMap((_, n) => uleb(indirect.length + imports.length + n)),
   );
   section(
     7,
