@@ -1,4 +1,3 @@
-import { AUX, FLG } from '../layout.ts';
 import type { Emitter, Width } from '../tiers/emitter.ts';
 import { mask, signExtend } from '../tiers/emitter.ts';
 import type { Value } from '../wasm/value.ts';
@@ -10,7 +9,7 @@ const carryOf = (r: Value, width: Width): Value => w.and(w.shrU(r, w.i32(width))
 
 export function flagsAdd(m: Emitter, a: Value, b: Value, r: Value, width: Width): void {
   const cf = width >= 32 ? w.ltU(r, a) : carryOf(r, width);
-  m.setFlags(signExtend(r, width), signExtend(w.xor(w.xor(a, b), r), width), cf, { kind: 'result', r, width });
+  m.setFlags(signExtend(r, width), signExtend(w.xor(w.xor(a, b), r), width), cf, { kind: 'add', a, b, r, width });
 }
 
 export function flagsSub(m: Emitter, a: Value, b: Value, r: Value, width: Width): void {
@@ -60,19 +59,14 @@ const incDec =
     const carry = step === 1 ? w.eqz(narrow) : w.eqz(a);
     const aux = signExtend(w.xor(w.xor(a, w.like(a, 1)), r), m.width);
     const fix = w.shl(w.unsigned64(w.xor(carry, cf)), w.i64(63));
-    m.setFlags(signExtend(r, m.width), w.xor(aux, fix), cf, { kind: 'result', r, width: m.width });
+    m.setFlags(signExtend(r, m.width), w.xor(aux, fix), cf, { kind: step === 1 ? 'inc' : 'dec', r, cf, width: m.width });
     d.set(r);
   };
 
 const flagsOf =
   (set: (m: Emitter) => Value): Semantics =>
   (m) => {
-    // CF changes and OF must not: OF = CF ^ sign(AUX), so AUX's sign follows CF.
-    const old = m.let(m.cf());
-    const cf = m.let(set(m));
-    const flip = w.shl(w.unsigned64(w.xor(old, cf)), w.i64(63));
-    m.f.do(w.store64(m.c, w.xor(m.aux, flip), AUX));
-    m.f.do(w.store32(m.c, w.or(w.and(m.flg, w.i32(-2)), cf), FLG));
+    m.setCarry(set(m));
   };
 
 export const alu: SemanticsTable = {

@@ -3,16 +3,7 @@ import { AccessKind, signExtend } from '../tiers/emitter.ts';
 import type { Place } from '../tiers/emitter.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
-import { AUX, FLG, RES } from '../layout.ts';
 import type { Semantics, SemanticsTable } from './semantics.ts';
-
-/** CF alone changes (OF, SF, AF, PF are undefined by the SDM, and stay here as on processors; ZF stays by the SDM). */
-function setCarry(m: Emitter, cf: Value): void {
-  const old = m.let(m.cf());
-  const carry = m.let(cf);
-  m.f.do(w.store64(m.c, w.xor(m.aux, w.shl(w.unsigned64(w.xor(old, carry)), w.i64(63))), AUX));
-  m.f.do(w.store32(m.c, w.or(w.and(m.flg, w.i32(-2)), carry), FLG));
-}
 
 /** The place a bit string's bit lies in: with a register index, memory operands reach beyond the operand (SDM Vol. 1, 4.2.. BT). */
 function bitPlace(m: Emitter, index: Value, use: 'read' | 'modify'): Place {
@@ -28,7 +19,8 @@ function bitTest(change?: (a: Value, mask: Value) => Value): Semantics {
     const d = bitPlace(m, index, change ? 'modify' : 'read');
     const a = m.let(d.get());
     const n = m.let(w.and(index, w.like(index, m.width - 1)));
-    setCarry(m, w.and(w.wrap(w.shrU(a, n)), w.i32(1)));
+    // OF, SF, AF, PF are undefined by the SDM, and stay here as on processors; ZF stays by the SDM.
+    m.setCarry(w.and(w.wrap(w.shrU(a, n)), w.i32(1)));
     if (change) d.set(change(a, w.shl(w.like(a, 1), n)));
   };
 }
@@ -55,9 +47,7 @@ export const bits: SemanticsTable = {
   popcnt(m) {
     const r = m.let(w.popcnt(m.value(1)));
     // CF OF SF AF PF are cleared, ZF says that the source was zero: PF must read 0 even for an even result.
-    m.f.do(w.store64(m.c, w.unsigned64(w.ne(r, w.like(r, 0))), RES));
-    m.f.do(w.store64(m.c, w.i64(0), AUX));
-    m.f.do(w.store32(m.c, w.shl(w.eqz(r), w.i32(8)), FLG));
+    m.setFlags(w.unsigned64(w.ne(r, w.like(r, 0))), w.i64(0), w.shl(w.eqz(r), w.i32(8)));
     m.place(0, 'write').set(r);
   },
   bswap(m) {

@@ -1,27 +1,16 @@
 import type { Emitter } from '../tiers/emitter.ts';
-import { RECORD_SIZE } from '../../memory/layout.ts';
-import { REC_IMM } from '../tiers/record.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import { conditionNames } from './move.ts';
-import { branchTo, codeOffset, legacyTarget, requireCanonical } from './stack.ts';
+import { codeOffset, legacyTarget, requireCanonical } from './stack.ts';
 import type { Semantics, SemanticsTable } from './semantics.ts';
 
-/** The known target record, or what `link` finds for it; an empty link means that TypeScript must look. */
-function follow(m: Emitter): void {
-  const record = m.let(w.load32(m.pc, REC_IMM));
-  m.f.if(w.eqz(record), () => {
-    m.f.set(record, m.call('link'));
-    m.f.if(w.eqz(record), () => m.f.return(w.i32(EXIT_STOP)));
-  });
-  m.goTo(record);
-}
-const EXIT_STOP = 4;
-
-/** Takes the branch of a record: within its page through the link, else by address. */
+/** Takes the direct branch of a record. */
 function take(m: Emitter): void {
-  if (m.variant === 'near') follow(m);
-  else branchTo(m, codeOffset(m, m.disp()));
+  m.branch(() => {
+    const offset = codeOffset(m, m.disp());
+    return m.legacy ? legacyTarget(m, offset) : offset;
+  });
 }
 
 /** A conditional branch: the record of the next instruction follows this one. */
@@ -32,7 +21,7 @@ function conditional(condition: (m: Emitter) => Value): Semantics {
     if (m.legacy) m.f.if(taken, () => void legacyTarget(m, codeOffset(m, m.disp())));
     m.takeCount();
     m.f.if(taken, () => take(m));
-    m.goTo(w.add(m.pc, w.i32(RECORD_SIZE)));
+    m.next();
   };
 }
 
@@ -48,7 +37,7 @@ function counted(condition: (m: Emitter, zero: Value) => Value, decrement: boole
     if (decrement) rcx.set(count);
     m.takeCount();
     m.f.if(taken, () => take(m));
-    m.goTo(w.add(m.pc, w.i32(RECORD_SIZE)));
+    m.next();
   };
 }
 
@@ -57,7 +46,7 @@ export const branches: SemanticsTable = {
     if (m.legacy) {
       const linear = legacyTarget(m, codeOffset(m, m.disp()));
       m.takeCount();
-      m.jump(linear);
+      m.branch(() => linear);
       return;
     }
     m.takeCount();

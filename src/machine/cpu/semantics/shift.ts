@@ -2,7 +2,6 @@ import type { Emitter, Place } from '../tiers/emitter.ts';
 import { mask, signExtend } from '../tiers/emitter.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
-import { AUX, FLG } from '../layout.ts';
 import type { Semantics, SemanticsTable } from './semantics.ts';
 
 /** The count operand, masked to 5 bits (6 for 64-bit operands), as i32. */
@@ -21,11 +20,7 @@ function flagsShift(m: Emitter, r: Value, cf: Value, of: Value): void {
 
 /** Rotates change only CF and OF. */
 function flagsRotate(m: Emitter, cf: Value, of: Value): void {
-  const carry = m.let(cf);
-  const sign = w.shl(w.unsigned64(w.xor(carry, of)), w.i64(63));
-  const aux = w.or(w.and(m.aux, w.i64((1n << 63n) - 1n)), sign);
-  m.f.do(w.store64(m.c, aux, AUX));
-  m.f.do(w.store32(m.c, w.or(w.and(m.flg, w.i32(-2)), carry), FLG));
+  m.setCarryAndOverflow(cf, of);
 }
 
 const bit = (v: Value, n: Value): Value => w.and(w.wrap(w.shrU(v, v.type === 'i64' ? w.unsigned64(n) : n)), w.i32(1));
@@ -40,7 +35,7 @@ function shift(n: number, body: (m: Emitter, d: Place, a: Value, count: Value) =
     const count = m.let(countOf(m, n));
     const result = m.f.temp(a.type);
     m.f.set(result, a);
-    m.f.if(count, () => m.f.set(result, body(m, d, a, count)));
+    m.when(count, () => m.f.set(result, body(m, d, a, count)));
     d.set(result);
   };
 }

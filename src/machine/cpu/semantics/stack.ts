@@ -8,12 +8,10 @@ import type { SemanticsTable } from './semantics.ts';
 
 const RSP = 4 * 8;
 const RBP = 5 * 8;
-const SS = L.SEGMENTS + L.SS * L.SEGMENT_SIZE;
 
 /** rSP as an offset: in 64-bit mode all of it, else SP or ESP by SS.B. */
 function stackMask(m: Emitter): Value {
-  const big = w.and(w.load32(m.c, SS + L.SEG_ATTR), w.i32(0x4000));
-  return w.select(big, w.i64(0xffff_ffffn), w.i64(0xffffn));
+  return w.select(m.big(L.SS), w.i64(0xffff_ffffn), w.i64(0xffffn));
 }
 
 /** Host address of `bytes` bytes at stack offset `offset`, with SS's limit and base outside 64-bit mode. */
@@ -21,13 +19,8 @@ function stackAddress(m: Emitter, offset: Value, bytes: number, write: boolean):
   const kind = (write ? AccessKind.write : AccessKind.read) | AccessKind.stack;
   if (!m.legacy) return m.translate(offset, bytes, kind);
   const off = m.let(offset);
-  const end = w.load64(m.c, SS + (write ? L.SEG_WRITE_END : L.SEG_READ_END));
-  m.f.if(w.gtU(w.add(off, w.i64(bytes)), end), () => {
-    m.f.do(w.store64(m.c, off, L.SLOW_ADDRESS));
-    m.f.do(w.store32(m.c, w.i32(bytes | (write ? 0x100 : 0) | (L.SS << 16)), L.SLOT_TEMP));
-    m.f.if(m.call('segment'), () => m.f.return(w.i32(2)));
-  });
-  const linear = w.and(w.add(off, w.load64(m.c, SS + L.SEG_BASE)), w.i64(0xffff_ffffn));
+  m.f.if(w.gtU(w.add(off, w.i64(bytes)), m.end(L.SS, write)), () => m.checkSegment(off, bytes | (write ? 0x100 : 0) | (L.SS << 16)));
+  const linear = w.and(w.add(off, m.base(L.SS)), w.i64(0xffff_ffffn));
   return m.translate(linear, bytes, kind);
 }
 
@@ -70,23 +63,17 @@ export function requireCanonical(m: Emitter, target: Value): void {
   m.raiseIf(w.ne(w.shrS(w.shl(target, w.i64(16)), w.i64(16)), target), 13);
 }
 
-/** Goes on at an offset in CS: outside 64-bit mode cut to the operand size and checked against CS's limit. */
-export function branchTo(m: Emitter, target: Value): void {
-  if (!m.legacy) return m.jump(target);
-  m.jump(legacyTarget(m, target));
-}
-
+/** Linear address of an offset in CS outside 64-bit mode: cut to the operand size and checked against CS's limit. */
 export function legacyTarget(m: Emitter, target: Value): Local {
-  const CS = L.SEGMENTS + L.CS * L.SEGMENT_SIZE;
   const offset = m.let(w.and(target, w.i64(m.width === 16 ? 0xffffn : 0xffff_ffffn)));
-  m.raiseIf(w.gtU(offset, w.load32u64(m.c, CS + L.SEG_LIMIT)), 13);
-  return m.let(w.and(w.add(offset, w.load64(m.c, CS + L.SEG_BASE)), w.i64(0xffff_ffffn)));
+  m.raiseIf(w.gtU(offset, m.limit(L.CS)), 13);
+  return m.let(w.and(w.add(offset, m.base(L.CS)), w.i64(0xffff_ffffn)));
 }
 
 /** An address in the page being executed as an offset in CS. */
 export function codeOffset(m: Emitter, offset: Value): Value {
   const linear = m.codeAddress(offset);
-  return m.legacy ? w.sub(linear, w.load64(m.c, L.SEGMENTS + L.CS * L.SEGMENT_SIZE + L.SEG_BASE)) : linear;
+  return m.legacy ? w.sub(linear, m.base(L.CS)) : linear;
 }
 
 const narrow = (m: Emitter, v: Value): Value => (m.width === 64 ? v : mask(w.wrap(v), m.width));
@@ -117,7 +104,7 @@ export const stack: SemanticsTable = {
     push(m, narrow(m, codeOffset(m, m.imm(64))), m.width);
     m.takeCount();
     m.leaveIfAsked(linear);
-    m.jump(linear);
+    m.branch(() => linear);
   },
   call_rm(m) {
     const v = m.let(m.place(0, 'read').get());

@@ -1,6 +1,5 @@
 import type { Emitter } from '../tiers/emitter.ts';
 import { AccessKind, loadWidth, storeWidth } from '../tiers/emitter.ts';
-import { REC_WHERE } from '../tiers/record.ts';
 import type { Local } from '../wasm/function.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
@@ -41,14 +40,13 @@ function repeated(op: StringOperation): Semantics {
       op.iterate(m, by);
       m.takeCount();
       m.leaveIfAsked(m.codeAddress(m.disp()));
-      m.goTo(w.add(m.pc, w.i32(16)));
+      m.next();
       return;
     }
     const rcx = m.register(RCX, 64);
-    const next = (): void => m.goTo(w.add(m.pc, w.i32(16)));
     m.f.if(w.eqz(rcx.get()), () => {
       m.takeCount();
-      next();
+      m.next();
     });
     op.iterate(m, by);
     rcx.set(w.sub(rcx.get(), w.i64(1)));
@@ -58,10 +56,10 @@ function repeated(op: StringOperation): Semantics {
     const stop = op.compares ? w.or(done, m.repeat === 0xf3 ? w.eqz(m.zf()) : m.zf()) : done;
     m.f.if(stop, () => {
       m.leaveIfAsked(m.codeAddress(m.disp()));
-      next();
+      m.next();
     });
-    m.leaveIfAsked(m.codeAddress(w.unsigned64(w.and(w.load16u(m.pc, REC_WHERE), w.i32(0xfff)))));
-    m.goTo(m.pc);
+    m.leaveIfAsked(m.here());
+    m.again();
   };
 }
 

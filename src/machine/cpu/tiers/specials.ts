@@ -4,7 +4,7 @@ import type { Local } from '../wasm/function.ts';
 import type { Semantics } from '../semantics/semantics.ts';
 import type { Emitter } from './emitter.ts';
 import type { Handler } from './handlers.ts';
-import { Exit, RecordClass, REC_A, REC_B, REC_IMM } from './record.ts';
+import { Exit, RecordClass, REC_A, REC_IMM } from './record.ts';
 
 /** Numbers of the records that are not instructions. */
 export const Special = {
