@@ -59,6 +59,8 @@ export const DATA = 0x60_0000;
 export const DATA_SIZE = 0x2000;
 export const READ_ONLY = DATA + DATA_SIZE;
 export const READ_ONLY_SEED = 0x5eed;
+/** Seeds of memory contents that a case may name are below this: both sides keep the contents of each. */
+export const SEEDS = 16;
 /** Vector of a case that does not come to an end. */
 export const ENDLESS = 255;
 export const MAX_CODE = 256;
@@ -68,7 +70,7 @@ export const MXCSR_DEFAULT = 0x1f80;
 export const X87_SIZE = 160;
 export const x87Default = (): Uint8Array => Uint8Array.from({ length: X87_SIZE }, (_, n) => (n === 0 ? 0x7f : n === 1 ? 3 : 0));
 /** As in harness.c: at most so many changed quadwords are reported. */
-export const MAX_CHANGES = 24;
+export const MAX_CHANGES = 160;
 
 /** The local descriptor table, as harness.c sets it up with modify_ldt. Index n has the selector n * 8 + 7. */
 export interface Segment {

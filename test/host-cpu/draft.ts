@@ -18,17 +18,28 @@ export interface Draft {
   readonly where: Where;
   readonly gpr: bigint[];
   readonly xmm: bigint[];
+  /** General registers whose values the case depends on: the others may hold anything. */
+  readonly pinned: Set<number>;
+  /** Bytes of the memory operand, and its linear address once it is decided. */
+  operandBytes: number;
+  target: number | undefined;
   /** Effective address size. */
   address: 16 | 32 | 64;
   override: SegmentName | undefined;
 }
 
+export const randomRegisters = (mode: Mode, random: Random): bigint[] =>
+  Array.from({ length: 16 }, () => (mode === '64' ? random.value() : BigInt.asUintN(32, random.value())));
+
 export function newDraft(mode: Mode, random: Random, where: Where): Draft {
   const setup = setups[mode];
   const d: Draft = {
     mode, setup, random, where,
-    gpr: Array.from({ length: 16 }, () => (mode === '64' ? random.value() : BigInt.asUintN(32, random.value()))),
-    xmm: Array.from({ length: 32 }, () => random.value()),
+    gpr: randomRegisters(mode, random),
+    xmm: Array.from({ length: 32 }, () => random.u64()),
+    pinned: new Set(),
+    operandBytes: 8,
+    target: undefined,
     address: setup.bits,
     override: undefined,
   }; // prettier-ignore
@@ -44,7 +55,12 @@ export function setLow(d: Draft, register: number, bits: number, value: number |
   const low = BigInt.asUintN(bits, BigInt(value));
   // A 32-bit address register's upper half is left clear in 64-bit mode: REP's effect on it differs between processors.
   const keep = bits === 16 || d.mode !== '64' ? (d.gpr[register]! >> BigInt(bits)) << BigInt(bits) : 0n;
-  d.gpr[register] = bits >= 32 && d.mode !== '64' ? low : keep | low;
+  pin(d, register, bits >= 32 && d.mode !== '64' ? low : keep | low);
+}
+
+export function pin(d: Draft, register: number, value: bigint): void {
+  d.gpr[register] = value;
+  d.pinned.add(register);
 }
 
 export const stackBits = (d: Draft): 16 | 32 | 64 => (d.mode === '64' ? 64 : d.mode === '16' || d.mode === '32 small stack' ? 16 : 32);
@@ -88,12 +104,16 @@ export function offsetIn(d: Draft, segment: SegmentName, linear: number): number
   return linear - (segment === 'cs' ? d.setup.codeBase : segmentBase(d.mode, segment));
 }
 
-/** A linear address for a memory operand. */
+/** A linear address for a memory operand: often across a page boundary, or a cache line's. */
 export function pickTarget(d: Draft): number {
   const { random } = d;
-  const near = random.below(64) - 40;
+  const size = Math.max(d.operandBytes, 8);
+  const near = random.below(size * 2 + 48) - size - 32;
   if (d.mode === '64' && d.override === 'gs') return segmentBase('64', 'gs') + 0x800 + random.below(0x600) - 0x300;
   if (d.where === 'edge')
-    return random.pick([DATA, READ_ONLY, READ_ONLY, READ_ONLY + 0x1000, READ_ONLY + 0x2000]) + (random.chance(4) ? near : random.below(20) - 16);
+    return (
+      random.pick([DATA, READ_ONLY, READ_ONLY, READ_ONLY + 0x1000, READ_ONLY + 0x2000]) +
+      (random.chance(4) ? near : random.below(size * 2 + 4) - size * 2)
+    );
   return DATA + 0x1000 + (random.chance(3) ? near : random.below(0xf00) - 0x700);
 }

@@ -16,6 +16,7 @@ import {
   MXCSR_DEFAULT,
   READ_ONLY,
   READ_ONLY_SEED,
+  SEEDS,
   setups,
   X87_SIZE,
   x87Default,
@@ -30,6 +31,15 @@ function fill(words: Uint32Array, seed: number): void {
     words[n] = x ^ (x >>> 15);
   }
 }
+
+/** Contents of the data pages and of GS's page by seed: they come round again and again. */
+const seeded = Array.from({ length: SEEDS }, (_, seed) => {
+  const data = new Uint8Array(DATA_SIZE);
+  const gs = new Uint8Array(4096);
+  fill(new Uint32Array(data.buffer), seed);
+  fill(new Uint32Array(gs.buffer), seed + 1);
+  return { data, gs };
+});
 
 /** Index of half n of the XMM registers, low halves first. */
 const vectorHalf = (cpu: Cpu, n: number): number => (cpu.block + L.VECTORS + (n >> 1) * L.VECTOR_SIZE + (n & 1) * 8) >> 3;
@@ -74,7 +84,9 @@ export class Emulator {
   #vector = -1;
   #error = 0;
   #length = 0;
-  readonly #before = new BigUint64Array(DATA_SIZE / 8);
+  readonly #before = new Uint8Array(DATA_SIZE);
+  readonly #image = new Uint8Array(CODE_SIZE);
+  #x87: Uint8Array | undefined;
 
   constructor() {
     this.#machine = hostLikeMachine();
@@ -135,21 +147,20 @@ export class Emulator {
   #prepare(c: Case): void {
     const machine = this.#machine;
     const cpu = machine.cpus[0]!;
-    const { u32, u64 } = machine.linear;
-    fill(new Uint32Array(this.#before.buffer), Number(c.seed & 0xffff_ffffn));
-    if (c.patch) new Uint8Array(this.#before.buffer).set(c.patch.bytes, c.patch.at);
-    u64.set(this.#before, (RAM + DATA) >> 3);
-    fill(u32.subarray((RAM + GS_PAGE) >> 2, (RAM + GS_PAGE + 4096) >> 2), Number((c.seed + 1n) & 0xffff_ffffn));
-    const image = new Uint8Array(CODE_SIZE + c.code.length + 1).fill(0xcc);
-    image.set(c.code, c.start);
-    image[c.start + c.code.length] = HLT; // privileged: the #GP there is the end
-    machine.memory.poke(CODE, image.subarray(0, CODE_SIZE));
+    const { u8, u64 } = machine.linear;
+    const { data, gs } = seeded[Number(c.seed)]!;
+    this.#before.set(data);
+    if (c.patch) this.#before.set(c.patch.bytes, c.patch.at);
+    u8.set(this.#before, RAM + DATA);
+    u8.set(gs, RAM + GS_PAGE);
+    this.#placeCode(c);
     for (const [n, v] of c.gpr.entries()) cpu.setGpr(n, v);
     for (let n = 0; n < 32; n++) {
       u64[vectorHalf(cpu, n)] = c.xmm[n]!;
       u64[vectorHalf(cpu, n) + 2] = c.ymmHigh?.[n] ?? 0n;
     }
-    loadX87(cpu, c.x87 ?? x87Default());
+    if (this.#x87 !== c.x87 || c.x87) loadX87(cpu, c.x87 ?? x87Default());
+    this.#x87 = c.x87;
     cpu.setU32(L.MXCSR, c.mxcsr ?? MXCSR_DEFAULT);
     cpu.rflags = c.flags | 0x202;
     enterMode(cpu, c.mode);
@@ -163,14 +174,28 @@ export class Emulator {
     this.#length = 0;
   }
 
-  #changes(): Outcome['changes'] {
-    const { u64 } = this.#machine.linear;
-    const base = (RAM + DATA) >> 3;
-    const out: { at: number; value: bigint }[] = [];
-    for (let n = 0; n < this.#before.length && out.length < MAX_CHANGES; n++) {
-      const value = u64[base + n]!;
-      if (value !== this.#before[n]) out.push({ at: n * 8, value });
+  /** Writes the pages of code that do not hold it already: decoded code is kept from one case to the next where it can be. */
+  #placeCode(c: Case): void {
+    const image = this.#image;
+    image.fill(0xcc);
+    image.set(c.code, c.start);
+    if (c.start + c.code.length < CODE_SIZE) image[c.start + c.code.length] = HLT; // privileged: the #GP there is the end
+    const { memory, linear } = this.#machine;
+    for (let at = 0; at < CODE_SIZE; at += 4096) {
+      const page = image.subarray(at, at + 4096);
+      if (Buffer.compare(page, linear.u8.subarray(RAM + CODE + at, RAM + CODE + at + 4096)) !== 0) memory.poke(CODE + at, page);
     }
+  }
+
+  #changes(): Outcome['changes'] {
+    const now = this.#machine.linear.u8.subarray(RAM + DATA, RAM + DATA + DATA_SIZE);
+    if (Buffer.compare(now, this.#before) === 0) return [];
+    const { u32, u64 } = this.#machine.linear;
+    const base = (RAM + DATA) >> 2;
+    const before = new Uint32Array(this.#before.buffer);
+    const out: { at: number; value: bigint }[] = [];
+    for (let n = 0; n < before.length && out.length < MAX_CHANGES; n += 2)
+      if (u32[base + n] !== before[n] || u32[base + n + 1] !== before[n + 1]) out.push({ at: n * 4, value: u64[(base + n) >> 1]! });
     return out;
   }
 }

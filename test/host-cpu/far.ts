@@ -2,7 +2,7 @@ import { littleEndian } from './addressing.ts';
 import type { Item, Program } from './assembler.ts';
 import { makeProgram } from './assembler.ts';
 import type { Mode } from './case.ts';
-import { CODE, DATA, ldt, ldtEntries, ldtSelector, USER } from './case.ts';
+import { CODE, DATA, SEEDS, ldt, ldtEntries, ldtSelector, USER } from './case.ts';
 import { newDraft, RBX, setLow, offsetIn } from './draft.ts';
 import type { Random } from './random.ts';
 
@@ -113,7 +113,7 @@ export function randomFar(mode: Mode, kind: FarKind, random: Random): Program {
     name: `${kind} ${(transfer ? cs : selector).toString(16)}`,
     mode,
     start: 0,
-    seed: random.u64(),
+    seed: BigInt(random.below(SEEDS)),
     gpr: d.gpr,
     xmm: d.xmm,
     flags: random.below(0x1000) & 0x8d5,

@@ -12,6 +12,7 @@
 #include <asm/prctl.h>
 #include <cpuid.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@
 #define READ_ONLY_SEED 0x5eed
 #define GS_BASE 0x123456000ul
 #define MAX_CODE 256
-#define MAX_CHANGES 24
+#define MAX_CHANGES 160
+#define SEEDS 16
 #define ENDLESS 255 /* the vector of a case that does not end */
 #define USER_CS 0x33
 #define USER_DS 0x2b
@@ -86,6 +88,7 @@ uint64_t harness_rsp, entry;
 uint32_t plain_mxcsr = 0x1f80;
 volatile int64_t fault_vector, fault_error, fault_address;
 volatile uint64_t end_rip;
+static volatile uint64_t cases, cases_at_tick, running; /* a case that two ticks of the timer find running does not end */
 static struct test t;
 static struct result r;
 
@@ -147,6 +150,11 @@ static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_R
                               REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 
 static void on_fault(int signal, siginfo_t *info, void *context) {
+  if (signal == SIGVTALRM && (!running || cases != cases_at_tick)) {
+    cases_at_tick = cases;
+    return;
+  }
+  running = 0;
   __asm__ volatile("pushq $0x202; popfq" ::: "memory", "cc"); /* the case's AC flag is still set */
   __asm__ volatile("mov %%es, %0" : "=m"(out.es));
   __asm__ volatile("mov %%ds, %0" : "=m"(out.ds));
@@ -243,7 +251,7 @@ int main(void) {
   uint8_t *code = mmap((void *)CODE, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, fixed, -1, 0);
   uint64_t *data = mmap((void *)DATA, DATA_SIZE + 4096, PROT_READ | PROT_WRITE, fixed, -1, 0);
   uint64_t *far_data = mmap((void *)GS_BASE, 4096, PROT_READ | PROT_WRITE, fixed, -1, 0);
-  static uint64_t before[DATA_SIZE / 8];
+  static uint64_t seeded[SEEDS][DATA_SIZE / 8], seeded_far[SEEDS][512], before[DATA_SIZE / 8];
   if (code != (void *)CODE || data != (void *)DATA || far_data != (void *)GS_BASE) {
     fprintf(stderr, "host-cpu harness: the addresses %lx, %lx and %lx are not free\n", CODE, DATA, GS_BASE);
     return 2;
@@ -261,18 +269,24 @@ int main(void) {
   sigaltstack(&stack, 0);
   for (unsigned n = 0; n < sizeof signals / sizeof *signals; n++) sigaction(signals[n], &action, 0);
 
-  static const struct itimerval patience = {.it_value = {.tv_usec = 100000}}, none;
+  for (uint32_t n = 0; n < SEEDS; n++) {
+    fill((uint32_t *)seeded[n], DATA_SIZE, n);
+    fill((uint32_t *)seeded_far[n], 4096, n + 1);
+  }
+  static uint8_t image[CODE_SIZE + MAX_CODE + 32];
+  memset(image, 0xcc, sizeof image);
+  static const struct itimerval patience = {.it_value = {.tv_usec = 50000}, .it_interval = {.tv_usec = 50000}};
+  setitimer(ITIMER_VIRTUAL, &patience, 0);
   while (fread(&t, sizeof t, 1, stdin) == 1) {
-    fill((uint32_t *)before, DATA_SIZE, (uint32_t)t.seed);
-    if (t.patch_length > sizeof t.patch || t.patch_at + t.patch_length > DATA_SIZE) return 3;
+    if (t.seed >= SEEDS || t.patch_length > sizeof t.patch || t.patch_at + t.patch_length > DATA_SIZE) return 3;
+    memcpy(before, seeded[t.seed], DATA_SIZE);
     memcpy((uint8_t *)before + t.patch_at, t.patch, t.patch_length);
     memcpy(data, before, DATA_SIZE);
-    fill((uint32_t *)far_data, 4096, (uint32_t)t.seed + 1);
-    uint8_t image[CODE_SIZE + MAX_CODE + 32];
-    memset(image, 0xcc, sizeof image);
+    memcpy(far_data, seeded_far[t.seed], 4096);
     memcpy(image + t.start, t.code, t.length);
     append_exit(image + t.start + t.length, t.end_bits);
-    memcpy(code, image, CODE_SIZE);
+    if (memcmp(code, image, CODE_SIZE) != 0) memcpy(code, image, CODE_SIZE);
+    memset(image + t.start, 0xcc, t.length + 16);
 
     memcpy(in.gpr, t.gpr, sizeof in.gpr);
     in.flags = t.flags | 0x202;
@@ -289,19 +303,21 @@ int main(void) {
     fault_vector = -1;
     fault_error = fault_address = 0;
     end_rip = CODE - t.code_base + t.start + t.length;
-    setitimer(ITIMER_VIRTUAL, &patience, 0);
+    cases++;
     if (t.bits == 64) {
       syscall(SYS_arch_prctl, ARCH_SET_GS, GS_BASE);
       entry = CODE + t.start;
+      running = 1;
       run_case();
     } else {
       far_entry.offset = CODE - t.code_base + t.start;
       far_entry.selector = t.cs;
+      running = 1;
       run_legacy_case();
     }
 
-    setitimer(ITIMER_VIRTUAL, &none, 0);
-    memset(&r, 0, sizeof r);
+    running = 0;
+    r.changes = 0;
     memcpy(r.gpr, out.gpr, sizeof r.gpr);
     r.vectors = saved_vectors();
     r.flags = out.flags;
@@ -322,7 +338,8 @@ int main(void) {
         }
         r.changes++;
       }
-    if (fwrite(&r, sizeof r, 1, stdout) != 1) return 1;
+    if (r.changes > MAX_CHANGES) r.changes = MAX_CHANGES;
+    if (fwrite(&r, offsetof(struct result, change) + r.changes * sizeof *r.change, 1, stdout) != 1) return 1;
   }
   return 0;
 }

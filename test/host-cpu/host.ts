@@ -10,7 +10,7 @@ const VECTORS_SIZE = X87_SIZE + 512;
 const MXCSR_AT = 24;
 /** Structs test and result. */
 const CASE = { vectors: MAX_CODE + 176, patchAt: MAX_CODE + 176 + VECTORS_SIZE, size: MAX_CODE + 176 + VECTORS_SIZE + 8 + MAX_PATCH } as const;
-const RESULT = { vectors: 208, changes: 208 + VECTORS_SIZE, size: 208 + VECTORS_SIZE + 8 + MAX_CHANGES * 16 } as const;
+const RESULT = { vectors: 208, changes: 208 + VECTORS_SIZE, change: 216 + VECTORS_SIZE, most: 216 + VECTORS_SIZE + MAX_CHANGES * 16 } as const;
 
 let harness: string | undefined;
 
@@ -38,62 +38,77 @@ function encodeLdt(): Buffer {
 }
 
 function encode(cases: readonly Case[]): Buffer {
-  const out = Buffer.alloc(cases.length * CASE.size);
+  const out = new Uint8Array(cases.length * CASE.size);
+  const view = new DataView(out.buffer);
+  const u64 = new BigUint64Array(out.buffer);
+  const u32 = new Uint32Array(out.buffer);
   for (const [n, c] of cases.entries()) {
     const start = n * CASE.size;
     const setup = setups[c.mode];
     if (c.code.length > MAX_CODE) throw new Error(`${c.name}: ${c.code.length} bytes of code`);
     out.set(c.code, start);
     const at = start + MAX_CODE;
-    out.writeUInt32LE(c.code.length, at);
-    out.writeUInt32LE(c.start, at + 4);
-    for (const [k, v] of [setup.bits, c.endBits, setup.cs, setup.ds, setup.es, setup.ss, setup.gs].entries()) out.writeUInt16LE(v, at + 8 + k * 2);
-    out.writeUInt32LE(setup.codeBase, at + 24);
-    out.writeBigUInt64LE(c.seed, at + 32);
-    for (const [k, v] of c.gpr.entries()) out.writeBigUInt64LE(v, at + 40 + k * 8);
-    out.writeBigUInt64LE(BigInt(c.flags), at + 168);
+    u32[at / 4] = c.code.length;
+    u32[at / 4 + 1] = c.start;
+    for (const [k, v] of [setup.bits, c.endBits, setup.cs, setup.ds, setup.es, setup.ss, setup.gs].entries()) view.setUint16(at + 8 + k * 2, v, true);
+    u32[at / 4 + 6] = setup.codeBase;
+    u64[at / 8 + 4] = c.seed;
+    u64.set(c.gpr, at / 8 + 5);
+    u32[at / 4 + 42] = c.flags;
     const vectors = start + CASE.vectors;
-    out.set(c.x87 ?? x87Default(), vectors);
-    out.writeUInt32LE(c.mxcsr ?? MXCSR_DEFAULT, vectors + MXCSR_AT);
-    for (const [k, v] of c.xmm.entries()) out.writeBigUInt64LE(v, vectors + X87_SIZE + k * 8);
-    for (const [k, v] of (c.ymmHigh ?? []).entries()) out.writeBigUInt64LE(v, vectors + X87_SIZE + 256 + k * 8);
+    out.set(c.x87 ?? X87_DEFAULT, vectors);
+    u32[(vectors + MXCSR_AT) / 4] = c.mxcsr ?? MXCSR_DEFAULT;
+    u64.set(c.xmm, (vectors + X87_SIZE) / 8);
+    if (c.ymmHigh) u64.set(c.ymmHigh, (vectors + X87_SIZE) / 8 + 32);
     if (!c.patch) continue;
-    out.writeUInt32LE(c.patch.at, start + CASE.patchAt);
-    out.writeUInt32LE(c.patch.bytes.length, start + CASE.patchAt + 4);
+    u32[(start + CASE.patchAt) / 4] = c.patch.at;
+    u32[(start + CASE.patchAt) / 4 + 1] = c.patch.bytes.length;
     out.set(c.patch.bytes, start + CASE.patchAt + 8);
   }
-  return out;
+  return Buffer.from(out.buffer);
 }
+
+const X87_DEFAULT = x87Default();
 
 /** Runs cases on the host's CPU. */
 export function runOnHost(cases: readonly Case[]): Outcome[] {
   const input = Buffer.concat([encodeLdt(), encode(cases)]);
-  const { stdout, status, signal, stderr } = spawnSync(build(), { input, maxBuffer: cases.length * RESULT.size + 65536 });
-  if (status !== 0 || stdout.length !== cases.length * RESULT.size) {
-    const done = Math.floor(stdout.length / RESULT.size);
-    const next = cases[done];
-    throw new Error(`host-cpu harness: status ${status}, signal ${signal}, ${done} of ${cases.length} results, then ${next && `${next.mode} ${next.name} ${Buffer.from(next.code).toString('hex')}`}: ${stderr.toString()}`); // prettier-ignore
+  const { stdout, status, signal, stderr } = spawnSync(build(), { input, maxBuffer: cases.length * RESULT.most + 65536 });
+  const out: Outcome[] = [];
+  let at = 0;
+  while (at + RESULT.change <= stdout.length) {
+    const changes = stdout.readUInt32LE(at + RESULT.changes);
+    const end = at + RESULT.change + changes * 16;
+    if (end > stdout.length) break;
+    out.push(decode(stdout, at, changes));
+    at = end;
   }
-  return cases.map((_, n) => {
-    const at = n * RESULT.size;
-    const u64 = (offset: number): bigint => stdout.readBigUInt64LE(at + offset);
-    const changed = Math.min(Number(u64(RESULT.changes)), MAX_CHANGES);
-    return {
-      gpr: Array.from({ length: 16 }, (_, k) => u64(k * 8)),
-      flags: Number(u64(128)),
-      rip: u64(136),
-      vector: Number(stdout.readBigInt64LE(at + 144)),
-      error: Number(u64(152)),
-      cr2: u64(160),
-      selectors: Array.from({ length: 5 }, (_, k) => Number(u64(168 + k * 8))),
-      xmm: Array.from({ length: 32 }, (_, k) => u64(RESULT.vectors + X87_SIZE + k * 8)),
-      ymmHigh: Array.from({ length: 32 }, (_, k) => u64(RESULT.vectors + X87_SIZE + 256 + k * 8)),
-      mxcsr: stdout.readUInt32LE(at + RESULT.vectors + MXCSR_AT),
-      x87: Uint8Array.from(stdout.subarray(at + RESULT.vectors, at + RESULT.vectors + X87_SIZE)),
-      changes: Array.from({ length: changed }, (_, k) => ({
-        at: Number(u64(RESULT.changes + 8 + k * 16)),
-        value: u64(RESULT.changes + 16 + k * 16),
-      })),
-    };
-  });
+  if (status !== 0 || at !== stdout.length || out.length !== cases.length) {
+    const next = cases[out.length];
+    throw new Error(`host-cpu harness: status ${status}, signal ${signal}, ${out.length} of ${cases.length} results, then ${next && `${next.mode} ${next.name} ${Buffer.from(next.code).toString('hex')}`}: ${stderr.toString()}`); // prettier-ignore
+  }
+  return out;
+}
+
+function decode(results: Buffer, at: number, changes: number): Outcome {
+  // A copy that is aligned; numbers and vectors are then views of it.
+  const bytes = new Uint8Array(RESULT.change + changes * 16);
+  bytes.set(results.subarray(at, at + bytes.length));
+  const u64 = new BigUint64Array(bytes.buffer);
+  const u32 = new Uint32Array(bytes.buffer);
+  const half = (from: number): bigint[] => Array.from(u64.subarray(from / 8, from / 8 + 32));
+  return {
+    gpr: Array.from(u64.subarray(0, 16)),
+    flags: u32[32]!,
+    rip: u64[17]!,
+    vector: u32[36]! | 0,
+    error: u32[38]!,
+    cr2: u64[20]!,
+    selectors: Array.from({ length: 5 }, (_, k) => u32[42 + k * 2]!),
+    xmm: half(RESULT.vectors + X87_SIZE),
+    ymmHigh: half(RESULT.vectors + X87_SIZE + 256),
+    mxcsr: u32[(RESULT.vectors + MXCSR_AT) / 4]!,
+    x87: bytes.subarray(RESULT.vectors, RESULT.vectors + X87_SIZE),
+    changes: Array.from({ length: changes }, (_, k) => ({ at: u32[RESULT.change / 4 + k * 4]!, value: u64[RESULT.change / 8 + k * 2 + 1]! })),
+  };
 }

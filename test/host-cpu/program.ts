@@ -2,7 +2,7 @@ import { littleEndian } from './addressing.ts';
 import type { Item, Piece, Program } from './assembler.ts';
 import { makeProgram } from './assembler.ts';
 import type { Mode } from './case.ts';
-import { CODE, DATA, segmentBase, setups } from './case.ts';
+import { CODE, DATA, SEEDS, segmentBase, setups } from './case.ts';
 import { newDraft, RBX, RDI, RSI, setLow, setStackPointer } from './draft.ts';
 import { FREE, HOME, programInstruction } from './program-instruction.ts';
 import type { Random } from './random.ts';
@@ -116,7 +116,7 @@ export function randomProgram(mode: Mode, random: Random): Program {
     name: `program of ${body.length} pieces`,
     mode,
     start: random.chance(2) ? 0 : 0xf00 + random.below(0x100), // across the page
-    seed: random.u64(),
+    seed: BigInt(random.below(SEEDS)),
     gpr: d.gpr,
     xmm: d.xmm,
     flags: random.below(0x1000) & 0x8d5,

@@ -2,7 +2,7 @@ import { littleEndian, memoryOperand } from './addressing.ts';
 import type { Item, Piece, Program } from './assembler.ts';
 import { makeProgram } from './assembler.ts';
 import type { Mode } from './case.ts';
-import { CODE, CODE_SIZE, READ_ONLY } from './case.ts';
+import { CODE, CODE_SIZE, READ_ONLY, SEEDS } from './case.ts';
 import { newDraft, pickTarget, RCX, RSP, setLow, setStackPointer } from './draft.ts';
 import type { Random } from './random.ts';
 
@@ -87,7 +87,7 @@ export function randomTransfer(mode: Mode, kind: TransferKind, random: Random): 
     name: `transfer ${kind}`,
     mode,
     start: random.pick([0, 0, 0xf80 + random.below(0x80)]),
-    seed: random.u64(),
+    seed: BigInt(random.below(SEEDS)),
     gpr: d.gpr,
     xmm: d.xmm,
     flags: random.below(0x1000) & 0x8d5,

@@ -2,7 +2,7 @@ import { littleEndian } from './addressing.ts';
 import type { Item, Program } from './assembler.ts';
 import { makeProgram } from './assembler.ts';
 import type { Mode } from './case.ts';
-import { DATA, segmentBase, setups } from './case.ts';
+import { DATA, SEEDS, segmentBase, setups } from './case.ts';
 import { newDraft, RBX, RCX, RDI, RSI, setLow, setStackPointer } from './draft.ts';
 import { HOME, programInstruction } from './program-instruction.ts';
 import type { Random } from './random.ts';
@@ -42,7 +42,7 @@ export function randomTrap(mode: Mode, kind: TrapKind, random: Random): Program 
     name: `trap after ${kind}`,
     mode,
     start: 0,
-    seed: random.u64(),
+    seed: BigInt(random.below(SEEDS)),
     gpr: d.gpr,
     xmm: d.xmm,
     flags: status,

@@ -1,6 +1,6 @@
 import { loadControlRegisters } from '../../src/machine/cpu/control-registers.ts';
 import type { Cpu } from '../../src/machine/cpu/cpu.ts';
-import { CR0 } from '../../src/machine/cpu/cpu.ts';
+import { CR0, CR4 } from '../../src/machine/cpu/cpu.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { findDescriptor } from '../../src/machine/cpu/system/descriptors.ts';
 import { loadSegment, setCodeSegment } from '../../src/machine/cpu/system/segments.ts';
@@ -69,8 +69,10 @@ export function hostLikeMachine(): Machine {
   // A TSS without an I/O permission map: every port is refused.
   cpu.segments[L.TR]!.load(0x40, SUPERVISOR + BigInt(TSS), 0x67, 0x8b);
   memory.write(TSS + 0x66, 2, 0xffff);
-  // Linux lets user programs ask for alignment checks.
-  loadControlRegisters(cpu, { cr0: cpu.cr0 | BigInt(CR0.AM), cr3: cpu.cr3, cr4: cpu.cr4, efer: cpu.efer });
+  // Linux lets user programs ask for alignment checks, use AVX, and sees SIMD floating-point exceptions.
+  const cr4 = cpu.cr4 | BigInt(CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE);
+  loadControlRegisters(cpu, { cr0: cpu.cr0 | BigInt(CR0.AM), cr3: cpu.cr3, cr4, efer: cpu.efer });
+  cpu.setU64(L.XCR0, 7n);
   return machine;
 }
 
