@@ -2,14 +2,15 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { SymbolFile } from '../symbols/symbol-file.ts';
 import { createLog } from '../machine/log.ts';
-import { Machine, MachineError } from '../machine/machine.ts';
+import { Machine, MachineError, type MachineOptions } from '../machine/machine.ts';
 import type { HostDirectory } from '../machine/uefi/files/host-directory.ts';
 import { Firmware } from '../machine/uefi/firmware.ts';
 import { parsePe } from '../machine/uefi/images/pe.ts';
 import { Refusal } from '../machine/uefi/status.ts';
 import { ExitStatus, UserError } from './errors.ts';
 import { hostDirectory } from './host-directory.ts';
-import { parseCount, parseCpu, parseSize } from './options.ts';
+import { checkKernelArguments, kernelBoot, kernelSymbols, readKernel } from './kernel.ts';
+import { parseCount, parseCpu, parseDevices, parseSize } from './options.ts';
 import { loadSymbolFiles } from './symbol-files.ts';
 
 /** The date at power-on is an input; fixed, so that runs repeat. */
@@ -21,6 +22,10 @@ export interface MachineArguments {
   readonly cpu: string;
   readonly esp?: string | undefined;
   readonly image?: string | undefined;
+  readonly kernel?: string | undefined;
+  readonly append?: string | undefined;
+  readonly initrd?: string | undefined;
+  readonly device?: readonly string[] | undefined;
 }
 
 /** The embedded guest's folder, from src/cli as from dist. */
@@ -72,9 +77,8 @@ export interface BuiltMachine {
 
 /** Makes the machine and finds the symbols of what it boots. */
 export function buildMachine(args: MachineArguments, write: (bytes: Uint8Array) => void, log: (message: string) => void): BuiltMachine {
-  const { directory, image } = sources(args);
-  const files = hostDirectory(directory);
-  if (image !== undefined) checkImage(files, image);
+  checkKernelArguments(args);
+  const start = args.kernel === undefined ? startFirmware(args, write, log) : startKernel(args, args.kernel, log);
   const byte = new Uint8Array(1);
   const onSerial = (value: number): void => {
     byte[0] = value;
@@ -90,14 +94,32 @@ export function buildMachine(args: MachineArguments, write: (bytes: Uint8Array) 
       startDate: START_DATE,
       onSerial,
       onDebugConsole: onSerial,
-      firmware: (services) =>
-        new Firmware(services, { directory: files, console: { write }, ...(image === undefined ? {} : { image: { path: image } }) }),
+      ...parseDevices(args.device ?? []),
+      ...start.options,
     });
   } catch (e) {
     if (e instanceof MachineError) throw new UserError(e.message, ExitStatus.usage);
     throw e;
   }
-  return { machine, files: loadSymbolFiles(directory, log) };
+  return { machine, files: start.symbols() };
+}
+
+/** What runs first: firmware with a folder to boot, or a kernel. */
+interface Start {
+  readonly options: Pick<MachineOptions, 'firmware' | 'kernel'>;
+  symbols(): readonly SymbolFile[];
+}
+
+function startFirmware(args: MachineArguments, write: (bytes: Uint8Array) => void, log: (message: string) => void): Start {
+  const { directory, image } = sources(args);
+  const files = hostDirectory(directory);
+  if (image !== undefined) checkImage(files, image);
+  const options = { directory: files, console: { write }, ...(image === undefined ? {} : { image: { path: image } }) };
+  return { options: { firmware: (services) => new Firmware(services, options) }, symbols: () => loadSymbolFiles(directory, log) };
+}
+
+function startKernel(args: MachineArguments, path: string, log: (message: string) => void): Start {
+  return { options: { kernel: kernelBoot(path, readKernel(args)) }, symbols: () => kernelSymbols(path, log) };
 }
 
 /** A wrong file is better named before the machine starts than on its console. */

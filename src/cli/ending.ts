@@ -14,16 +14,20 @@ export interface Goal {
   readonly untilIds: ReadonlySet<number>;
   /** `--stop-after`. */
   readonly limit: number | undefined;
+  /** `--no-reboot`. */
+  readonly noReboot?: boolean;
 }
 
 export const interrupted: Ending = { status: ExitStatus.interrupted, why: 'interrupted' };
 
 /** What a stop means when no debugger handles it; undefined: run on. */
-export function endingOf(machine: Machine, reason: StopReason, { until, untilIds }: Goal): Ending | undefined {
+export function endingOf(machine: Machine, reason: StopReason, { until, untilIds, noReboot }: Goal): Ending | undefined {
   const reached = { status: ExitStatus.ok, why: `reached ${until} after ${machine.instructions.toLocaleString('en')} instructions` };
   switch (reason.kind) {
     case 'power-off':
       return { status: ExitStatus.ok, why: 'the machine powered off' };
+    case 'reset':
+      return noReboot === true ? { status: ExitStatus.ok, why: 'the guest asked for a reset' } : undefined;
     case 'debug-exit':
       return { status: ((reason.code << 1) | 1) & 0xff, why: `the guest wrote ${reason.code} to the debug exit port` };
     case 'triple-fault':

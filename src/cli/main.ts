@@ -6,18 +6,21 @@ import { adjustableFeatures } from '../machine/cpu/models/parse.ts';
 import { TransportError } from '../gdbstub/transports/connection.ts';
 import { nearest } from '../text/suggest.ts';
 import { ExitStatus, UserError } from './errors.ts';
+import { kernelOptions } from './kernel.ts';
 import { machineOptions } from './options.ts';
 import { run } from './run.ts';
 import { traceCommand, traceOptions } from './trace.ts';
 
 export const runOptions = {
   ...machineOptions,
+  ...kernelOptions,
   s: { type: 'boolean', default: false, describe: 'shorthand for --gdb tcp:127.0.0.1:1234' },
   S: { type: 'boolean', default: false, describe: 'wait for the debugger before the first instruction' },
   gdb: { type: 'string', requiresArg: true, describe: 'debugger port: tcp:HOST:PORT, unix:PATH, stdio or none' },
   until: { type: 'string', requiresArg: true, describe: 'stop at a symbol, or at the first vmlaunch, vmxon, ...' },
   'stop-after': { type: 'string', requiresArg: true, describe: 'stop after N instructions' },
   timeout: { type: 'string', requiresArg: true, describe: 'give up after so many seconds' },
+  'no-reboot': { type: 'boolean', default: false, describe: 'end when the guest asks for a reset' },
   stats: { type: 'boolean', default: false, describe: 'say at the end what the run took' },
   json: { type: 'boolean', default: false, describe: 'report the end of the run as JSON on standard output' },
 } as const;

@@ -8,6 +8,7 @@ export const machineOptions = {
   smp: { type: 'string', default: '1', requiresArg: true, describe: 'number of CPUs' },
   cpu: { type: 'string', default: 'skylake', requiresArg: true, describe: 'CPU model, features after it: penryn, haswell,-ept; "help" lists them' },
   esp: { type: 'string', requiresArg: true, describe: 'folder to boot from, as EFI system partition (read-only)' },
+  device: { type: 'string', array: true, requiresArg: true, describe: 'an additional device: pc-testdev; isa-debug-exit is always there' },
   serial: { type: 'string', default: 'stdio', requiresArg: true, describe: 'guest console: stdio, file:PATH or none' },
 } as const;
 
@@ -25,6 +26,18 @@ export function parseCount(name: string, text: string, least = 1): number {
   const n = /^\d+$/.test(text) ? Number(text) : NaN;
   if (!(n >= least)) throw usage(`--${name} ${text}: expected a whole number from ${least}`);
   return n;
+}
+
+/** `-device`, once for each: the devices that a test program may need. */
+export function parseDevices(texts: readonly string[]): { readonly testDevice: boolean } {
+  for (const text of texts) {
+    const [name, ...properties] = text.split(',');
+    if (name !== 'pc-testdev' && name !== 'isa-debug-exit') throw usage(`--device ${text}: there are pc-testdev and isa-debug-exit`);
+    const wrong = properties.find((p) => name !== 'isa-debug-exit' || !/^(iobase=0xf4|iosize=(0x0?)?4)$/i.test(p));
+    if (wrong !== undefined)
+      throw usage(`--device ${text}: ${wrong} is not possible${name === 'isa-debug-exit' ? '; it is at iobase=0xf4 with iosize=4' : ''}`);
+  }
+  return { testDevice: texts.some((t) => t === 'pc-testdev') };
 }
 
 export function parseCpu(text: string): CpuModel {

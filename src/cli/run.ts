@@ -22,12 +22,16 @@ export interface RunArguments {
   readonly serial: string;
   readonly esp?: string | undefined;
   readonly image?: string | undefined;
+  readonly kernel?: string | undefined;
+  readonly append?: string | undefined;
+  readonly initrd?: string | undefined;
   readonly s: boolean;
   readonly S: boolean;
   readonly gdb?: string | undefined;
   readonly until?: string | undefined;
   readonly stopAfter?: string | undefined;
   readonly timeout?: string | undefined;
+  readonly noReboot: boolean;
   readonly stats: boolean;
   readonly json: boolean;
 }
@@ -40,7 +44,12 @@ export async function run(args: RunArguments): Promise<number> {
   const serial = openSerial(address.kind === 'stdio' && args.serial === 'stdio' ? 'none' : args.serial);
   const { machine, files } = buildMachine(args, (bytes) => serial.write(bytes), log);
   const symbols = new RunSymbols(machine, files);
-  const goal: Goal = { until: args.until, untilIds: args.until === undefined ? new Set() : stopAt(machine, symbols, args.until), limit };
+  const goal: Goal = {
+    until: args.until,
+    untilIds: args.until === undefined ? new Set() : stopAt(machine, symbols, args.until),
+    limit,
+    noReboot: args.noReboot,
+  };
 
   const started = process.hrtime.bigint();
   let finish!: (ending: Ending) => void;

@@ -5,6 +5,7 @@ import { isRunnable } from './cpu/boundary.ts';
 import { Cpu } from './cpu/cpu.ts';
 import { controlInstructions } from './cpu/instructions/index.ts';
 import { stringInstructions } from './cpu/instructions/strings.ts';
+import type { KernelBoot } from './boot/kernel.ts';
 import type { CpuModel } from './cpu/models/model.ts';
 import { flushTlbAll, resetTlb } from './cpu/mmu/tlb.ts';
 import { Runner } from './cpu/runner.ts';
@@ -26,6 +27,7 @@ import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import type { BreakpointPlace, Debuggable, StopReason, Watchpoint } from './stop.ts';
 import type { Firmware } from './uefi/firmware.ts';
 import { vmxInstructions } from './vmx/instructions.ts';
+import { createPreemptionTimer } from './vmx/preemption-timer.ts';
 import { Watchpoints } from './watchpoints.ts';
 
 export interface MachineOptions {
@@ -40,6 +42,10 @@ export interface MachineOptions {
   readonly onDebugConsole?: (byte: number) => void;
   /** Makes the firmware; without one the CPUs start at the reset vector with nothing there. */
   readonly firmware?: (services: MachineServices) => Firmware;
+  /** A kernel to start without firmware. */
+  readonly kernel?: (services: MachineServices) => KernelBoot;
+  /** QEMU's pc-testdev, for kvm-unit-tests. */
+  readonly testDevice?: boolean;
 }
 
 /** A wrong machine option: the message says what and why. */
@@ -56,6 +62,7 @@ export class Machine implements Debuggable, MachineServices {
   readonly devices: PcDevices;
   readonly runner: Runner;
   readonly firmware: Firmware | undefined;
+  readonly kernel: KernelBoot | undefined;
   readonly scheduler: Scheduler;
   readonly #breakpoints = new Breakpoints();
   readonly #watchpoints: Watchpoints;
@@ -95,10 +102,13 @@ export class Machine implements Debuggable, MachineServices {
       ...(options.onSerial && { onSerial: options.onSerial }),
       ...(options.onDebugConsole && { onDebugConsole: options.onDebugConsole }),
       onDebugExit: (code) => this.#stop({ kind: 'debug-exit', code }),
-      chipset: options.firmware ? 'done' : 'raw',
+      chipset: options.firmware || options.kernel ? 'done' : 'raw',
+      testDevice: options.testDevice === true,
     });
     for (const [n, cpu] of this.cpus.entries()) cpu.irq = this.devices.lapics[n]!;
+    for (const cpu of this.cpus) createPreemptionTimer(cpu);
     this.firmware = options.firmware?.(this);
+    this.kernel = options.kernel?.(this);
     if (this.firmware) this.runner.finder.trapRange = this.firmware.trapRange;
     this.#updateMarks();
     this.#powerOn();
@@ -227,6 +237,7 @@ export class Machine implements Debuggable, MachineServices {
     this.runner.finder.pages.flush();
     this.scheduler.restore([0, 0, 0, 0]);
     this.firmware?.setUp(this.cpus[0]!);
+    this.kernel?.setUp(this.cpus[0]!);
   }
 
   #stop(reason: StopReason): void {

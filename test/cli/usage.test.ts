@@ -31,6 +31,12 @@ describe('a mistake on the command line is named and ends with status 2', () => 
     ['timeout', ['run', '--timeout', '0'], /--timeout 0: expected a whole number from 1/],
     ['until: unknown symbol', ['run', '--until', 'vmm_man'], /--until vmm_man: no such symbol; did you mean vmm_main\?/],
     ['until: nothing near', ['run', '--until', 'zzzzzzzzzz'], /--until zzzzzzzzzz: no such symbol in the files that are booted/],
+    ['append without a kernel', ['run', '-append', 'x'], /--append belongs to --kernel/],
+    ['initrd without a kernel', ['run', '--initrd', 'x'], /--initrd belongs to --kernel/],
+    ['kernel and folder', ['run', '--kernel', 'x', '--esp', '/etc'], /--kernel starts without firmware: there is nothing to boot --esp/],
+    ['kernel and image', ['run', '-kernel', 'x', 'y.efi'], /--kernel starts without firmware: y\.efi cannot be started too/],
+    ['device: unknown', ['run', '-device', 'e1000'], /--device e1000: there are pc-testdev and isa-debug-exit/],
+    ['device: property', ['run', '-device', 'isa-debug-exit,iobase=0x501'], /iobase=0x501 is not possible; it is at iobase=0xf4/],
     ['trace: format', ['trace', '--format', 'xml'], /format[^]*"xml"[^]*"text", "ndjson"/],
   ])('%s', async (_, args, message) => {
     const { status, stdout, stderr } = await vmxscope(args);
@@ -58,6 +64,9 @@ describe('a world that does not fit ends with status 1', () => {
     ['no such folder', ['run', '--esp', '/nonexistent'], /--esp \/nonexistent: there is no such directory/],
     ['a file as folder', ['run', '--esp', '/etc/passwd'], /--esp \/etc\/passwd: not a directory/],
     ['image outside the folder', ['run', '--esp', '/etc', '../../bin/sh'], /not below the folder|there is no such file/],
+    ['no such kernel', ['run', '-kernel', 'missing.elf'], /--kernel missing\.elf: there is no such file/],
+    ['a folder as kernel', ['run', '--kernel', '/etc'], /--kernel \/etc: it is a folder/],
+    ['no kernel', ['run', '--kernel', '/etc/passwd'], /--kernel \/etc\/passwd: it is no Multiboot kernel/],
     ['serial file in no folder', ['run', '--serial', 'file:/nonexistent/x'], /cannot write \/nonexistent\/x: ENOENT/],
     ['socket in no folder', ['run', '--gdb', 'unix:/nonexistent/x'], /there is no folder \/nonexistent/],
     ['socket path is a file', ['run', '--gdb', 'unix:/etc/passwd'], /\/etc\/passwd exists and is not a socket: not replaced/],

@@ -105,7 +105,7 @@ describe('the PC', () => {
     expect(new Set(all.map((d) => d.name)).size).toBe(all.length);
     for (const d of all) expect(d.describe().length).toBeGreaterThan(5);
     expect(all.map((d) => d.name)).toEqual([
-      ...['lapic0', 'lapic1', 'ioapic', 'pic', 'pci', 'acpi-pm', 'pit', 'rtc', 'i8042', 'port92', 'com1', 'com2', 'legacy-ports'],
+      ...['lapic0', 'lapic1', 'ioapic', 'pic', 'pci', 'acpi-pm', 'pit', 'rtc', 'i8042', 'port92', 'com1', 'com2', 'fw-cfg', 'legacy-ports'],
     ]);
   });
 
@@ -131,7 +131,7 @@ describe('the PC', () => {
     ['DMA mask', 0x0f, 0x12, 0x12],
     ['VGA', 0x3d4, 0x12, 0xff],
     ['IDE', 0x1f7, 0x12, 0xff],
-    ['fw_cfg', 0x510, 0x12, 0xff],
+    ['VMware back door', 0x5658, 0x12, 0xff],
   ])('%s is silent', (_name, port, written, read) => {
     const r = rig();
     r.out(port, written);

@@ -2,6 +2,7 @@ import type { MachineServices } from '../machine-services.ts';
 import { AcpiPm } from './acpi-pm.ts';
 import { mapDebugPorts } from './debug-ports.ts';
 import type { Device } from './device.ts';
+import { FwCfg, fwCfgItems } from './fw-cfg.ts';
 import { IoApic } from './ioapic.ts';
 import type { IrqLine } from './irq-line.ts';
 import { KeyboardController } from './keyboard/controller.ts';
@@ -12,6 +13,7 @@ import { registerLapicMsrs } from './lapic/msrs.ts';
 import { LegacyPorts } from './legacy-ports.ts';
 import type { PciFunction } from './pci/config-space.ts';
 import { PciHost } from './pci/host.ts';
+import { PcTestDevice } from './pc-testdev.ts';
 import { hostBridge } from './pci/i440fx.ts';
 import { isaBridge, powerManagement } from './pci/piix.ts';
 import { Pic } from './pic/pic.ts';
@@ -39,6 +41,8 @@ export interface PcOptions {
    * for real firmware from the reset vector.
    */
   readonly chipset?: 'done' | 'raw';
+  /** QEMU's pc-testdev. */
+  readonly testDevice?: boolean;
 }
 
 export interface PcDevices {
@@ -95,10 +99,27 @@ export function createPc(machine: MachineServices, options: PcOptions): PcDevice
   pci.add(isaBridge());
   const pmFunction = pci.add(powerManagement((base) => pm.setBase(base)));
   mapDebugPorts(ports, options.onDebugConsole ?? ignore, options.onDebugExit ?? ignore);
+  const fwCfg = new FwCfg(ports, fwCfgItems(memory.ramSize, cpus.length));
+  const testDevice = options.testDevice === true ? [new PcTestDevice(machine, ioapic)] : [];
   const legacy = new LegacyPorts(ports);
 
   // Interrupt controllers come first, so that a line that a device drives in its own reset finds them ready.
-  const all: Device[] = [...lapics, ioapic, pic, pci, pm, pit, rtc, keyboard, systemControl, com1, ...(com2 ? [com2] : []), legacy];
+  const all: Device[] = [
+    ...lapics,
+    ioapic,
+    pic,
+    pci,
+    pm,
+    pit,
+    rtc,
+    keyboard,
+    systemControl,
+    com1,
+    ...(com2 ? [com2] : []),
+    fwCfg,
+    ...testDevice,
+    legacy,
+  ];
   const pc: PcDevices = {
     all, lapics, apicBus, ioapic, pic, pit, rtc, pm, pmFunction, pci, com1, com2, keyboard, isaIrq,
     nmi() {

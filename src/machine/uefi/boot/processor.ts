@@ -36,7 +36,7 @@ export function setUpProcessor(fw: FirmwareContext, cpu: Cpu): void {
 }
 
 /** MTRRs (SDM Vol. 3, 12.11): RAM write-back by default; the VGA window and the MMIO below 4 GiB uncached. */
-function setUpMtrrs(cpu: Cpu): void {
+export function setUpMtrrs(cpu: Cpu): void {
   const WRITE_BACK = 0x0606_0606_0606_0606n;
   const addressMask = (1n << BigInt(cpu.model.physicalBits)) - 1n;
   const values: readonly (readonly [number, bigint])[] = [
