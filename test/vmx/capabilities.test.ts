@@ -91,7 +91,8 @@ describe.each(cpuModels.map((m) => [m.name, m] as const))('capability MSRs of %s
   it('existence follows the features', () => {
     expect(vmxCapabilityMsr(m, 0x48c) === undefined).toBe(name === 'penryn');
     expect(vmxCapabilityMsr(m, 0x48b)).toBeDefined();
-    expect(vmxCapabilityMsr(m, 0x491)).toBeUndefined();
+    expect(vmxCapabilityMsr(m, 0x491)).toBe(name === 'haswell' || name === 'skylake' ? 1n : undefined);
+    expect(vmxCapabilityMsr(m, 0x492)).toBeUndefined();
     expect(vmxCapabilityMsr(m, 0x47f)).toBeUndefined();
   });
 
@@ -108,12 +109,12 @@ describe.each(cpuModels.map((m) => [m.name, m] as const))('capability MSRs of %s
 });
 
 it('IA32_VMX_EPT_VPID_CAP of skylake: execute-only, walk length 4, UC and WB, 2M, 1G, A/D, INVEPT and INVVPID with all types', () => {
-  expect(vmxCapabilityMsr(model('skylake'), 0x48c)).toBe(0xf01_0633_4141n);
+  expect(vmxCapabilityMsr(model('skylake'), 0x48c)).toBe(0xf01_0673_4141n);
 });
 
 it('IA32_VMX_MISC: all activity states, 4 CR3 targets, 512 MSRs', () => {
   expect(vmxCapabilityMsr(model('penryn'), 0x485)).toBe(0x4_01c0n);
-  expect(vmxCapabilityMsr(model('skylake'), 0x485)).toBe(0x6004_01e0n);
+  expect(vmxCapabilityMsr(model('skylake'), 0x485)).toBe(0x6004_01e5n);
 });
 
 describe('field rows', () => {

@@ -96,9 +96,13 @@ const ERROR_CODE = 0x800;
 const nmis = bits(F.pinControls, Pin.nmiExiting | Pin.virtualNmis);
 
 const controls: Record<string, CheckCase> = {
-  ...must('control.pin', F.pinControls, 2, 1 << 6),
-  ...must('control.primary', F.primaryControls, 1 << 4, 1 << 27),
-  'control.secondary-must-be-0': { setup: secondary(0), bad: bits(F.secondaryControls, 1), good: bits(F.secondaryControls, Secondary.wbinvdExiting) },
+  ...must('control.pin', F.pinControls, 2, 1 << 8),
+  ...must('control.primary', F.primaryControls, 1 << 4, 1),
+  'control.secondary-must-be-0': {
+    setup: secondary(0),
+    bad: bits(F.secondaryControls, 1 << 15),
+    good: bits(F.secondaryControls, Secondary.wbinvdExiting),
+  },
   'control.cr3-target-count': { bad: put(F.cr3TargetCount, 5), good: put(F.cr3TargetCount, 4) },
   ...page('control.io-bitmap-a', F.ioBitmapA, primary(Primary.useIoBitmaps)),
   ...page('control.io-bitmap-b', F.ioBitmapB, primary(Primary.useIoBitmaps)),
@@ -132,11 +136,50 @@ const controls: Record<string, CheckCase> = {
       rig.secondary(Secondary.unrestrictedGuest);
     },
   },
+  'control.pml': { bad: secondary(Secondary.enablePml), good: all((rig) => rig.ept(), secondary(Secondary.enablePml)) },
+  ...page(
+    'control.pml-address',
+    F.pmlAddress,
+    all((rig: Rig) => rig.ept(), secondary(Secondary.enablePml)),
+  ),
+  'control.mode-based-execute': {
+    bad: secondary(Secondary.modeBasedExecute),
+    good: all((rig) => rig.ept(), secondary(Secondary.modeBasedExecute)),
+  },
+  'control.vm-functions-reserved': { setup: secondary(Secondary.enableVmFunctions), bad: put(F.vmFunctionControls, 2), good: nothing },
+  'control.eptp-switching': {
+    setup: secondary(Secondary.enableVmFunctions),
+    bad: put(F.vmFunctionControls, 1),
+    good: all((rig) => rig.ept(), put(F.vmFunctionControls, 1)),
+  },
+  ...page(
+    'control.eptp-list',
+    F.eptpListAddress,
+    all((rig: Rig) => rig.ept(), secondary(Secondary.enableVmFunctions), put(F.vmFunctionControls, 1)),
+  ),
+  ...page('control.vmread-bitmap', F.vmreadBitmap, secondary(Secondary.vmcsShadowing)),
+  ...page('control.vmwrite-bitmap', F.vmwriteBitmap, secondary(Secondary.vmcsShadowing)),
+  ...page(
+    'control.ve-information',
+    F.veInfoAddress,
+    all((rig: Rig) => rig.ept(), secondary(Secondary.eptViolationVe)),
+  ),
+  'control.tsc-multiplier': {
+    setup: all(primary(Primary.useTscOffsetting), secondary(Secondary.useTscScaling)),
+    bad: put(F.tscMultiplier, 0),
+    good: put(F.tscMultiplier, 1),
+  },
+  'control.save-preemption-timer': {
+    setup: bits(F.exitControls, Exit.savePreemptionTimer),
+    bad: nothing,
+    good: all(bits(F.pinControls, Pin.preemptionTimer), put(F.preemptionTimer, 1000)),
+  },
   ...must('control.exit', F.exitControls, 1, 0x8000_0000),
   ...msrArea('control.exit-msr-store', F.exitMsrStoreAddress, F.exitMsrStoreCount),
   ...msrArea('control.exit-msr-load', F.exitMsrLoadAddress, F.exitMsrLoadCount),
   ...must('control.entry', F.entryControls, 1, 1 << 10),
-  'control.injection-type': { bad: inject(7, 0), good: inject(2, 2) },
+  'control.injection-type': { bad: inject(1, 0), good: inject(2, 2) },
+  'control.injection-other-vector': { bad: inject(7, 1), good: inject(7, 0) },
   'control.injection-nmi-vector': { bad: inject(2, 3), good: inject(2, 2) },
   'control.injection-exception-vector': { bad: inject(3, 32), good: inject(3, 31) },
   'control.injection-error-code-bit': { bad: inject(3, 13), good: inject(3, 13, ERROR_CODE) },
@@ -159,6 +202,11 @@ const host: Record<string, CheckCase> = {
   'host.cr3-width': { bad: tooWide(F.hostCr3), good: widest(F.hostCr3) },
   'host.sysenter-esp': canonical(F.hostSysenterEsp),
   'host.sysenter-eip': canonical(F.hostSysenterEip),
+  'host.perf-global-ctrl': {
+    setup: bits(F.exitControls, Exit.loadPerfGlobalCtrl),
+    bad: put(F.hostPerfGlobalCtrl, 1n << 63n),
+    good: put(F.hostPerfGlobalCtrl, 3),
+  },
   'host.pat': { setup: loadPat.exit, bad: put(F.hostPat, 2), good: put(F.hostPat, 0x0706_0504_0100_0607n) },
   'host.efer-reserved': { setup: loadEfer.exit, bad: bits(F.hostEfer, 2), good: bits(F.hostEfer, 1) },
   'host.efer-lma-lme': { setup: loadEfer.exit, bad: bits(F.hostEfer, 0, 0x400), good: nothing },
@@ -212,6 +260,11 @@ const registers: Record<string, CheckCase> = {
   'guest.dr7': { setup: bits(F.entryControls, 4), bad: put(F.guestDr7, 1n << 32n), good: put(F.guestDr7, 0xffff_ffffn) },
   'guest.sysenter-esp': canonical(F.guestSysenterEsp),
   'guest.sysenter-eip': canonical(F.guestSysenterEip),
+  'guest.perf-global-ctrl': {
+    setup: bits(F.entryControls, Entry.loadPerfGlobalCtrl),
+    bad: put(F.guestPerfGlobalCtrl, 1n << 63n),
+    good: put(F.guestPerfGlobalCtrl, 3),
+  },
   'guest.pat': { setup: loadPat.entry, bad: put(F.guestPat, 3n << 56n), good: put(F.guestPat, 0x0706_0504_0100_0607n) },
   'guest.efer-reserved': { setup: loadEfer.entry, bad: bits(F.guestEfer, 0x200), good: bits(F.guestEfer, 1) },
   'guest.efer-lma': { setup: loadEfer.entry, bad: bits(F.guestEfer, 0, 0x500), good: nothing },

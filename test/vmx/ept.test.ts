@@ -53,7 +53,7 @@ describe('permissions (SDM Vol. 3, 29.3.3.2)', () => {
     }
     expect(result).toBe('exit');
     expect(rig.get(F.exitReason)).toBe(48n);
-    expect(rig.get(F.exitQualification)).toBe(BigInt(bit | (p << 3) | 0x180));
+    expect(rig.get(F.exitQualification)).toBe(BigInt(bit | (p << 3) | 0x780));
     expect(rig.get(F.guestPhysicalAddress)).toBe(BigInt(PAGE + 0x123));
     expect(rig.get(F.guestLinearAddress)).toBe(BigInt(PAGE + 0x123));
     expect(rig.get(F.guestRflags) & 0x1_0000n).toBe(0x1_0000n);
@@ -64,7 +64,7 @@ describe('permissions (SDM Vol. 3, 29.3.3.2)', () => {
     const rig = guest(BigInt(PAGE) | 0x37n);
     rig.machine.memory.write64(PDE, BigInt(PT) | 1n);
     expect(access(rig, W)).toBe('exit');
-    expect(rig.get(F.exitQualification)).toBe(0x18an);
+    expect(rig.get(F.exitQualification)).toBe(0x78an);
   });
 
   it('an access to a guest paging structure: bit 8 is 0', () => {

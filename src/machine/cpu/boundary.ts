@@ -11,7 +11,7 @@ const { Pending: P } = L;
 const SHADOW = Interruptibility.sti | Interruptibility.movSs;
 
 /** Reasons to execute one instruction alone. */
-const Single = { shadow: 1, trap: 2, debug: 4, resumeFlag: 8 } as const;
+const Single = { shadow: 1, trap: 2, debug: 4, resumeFlag: 8, monitorTrap: 16 } as const;
 
 /**
  * What happens between two instructions: INIT, SIPI, VMX boundary work, NMI, external interrupts, in the order of SDM
@@ -81,6 +81,7 @@ export function needsSingleStep(cpu: Cpu): number {
   return (
     ((cpu.interruptibility & SHADOW) !== 0 ? Single.shadow : 0) |
     ((flags & Flag.TF) !== 0 ? Single.trap : 0) |
+    (cpu.guest?.monitorTrap === true ? Single.monitorTrap : 0) |
     ((flags & Flag.RF) !== 0 ? Single.resumeFlag : 0) |
     ((cpu.u32(L.DR0 + 7 * 8) & 0xff) !== 0 ? Single.debug : 0)
   );

@@ -34,6 +34,8 @@ export interface GuestHooks {
    * access is to a paging-structure entry. Throws ABANDONED after an EPT violation or misconfiguration exit.
    */
   translate(cpu: Cpu, guestPhysical: PhysAddr, access: Access, linear: bigint | undefined, walk: boolean): PhysAddr;
+  /** True when every instruction is executed alone: something is due after each (the monitor trap flag). */
+  readonly monitorTrap?: boolean;
   /** True when guest-physical addresses need `translate` at all (EPT enabled). */
   readonly nested: boolean;
   /** Same without side effects, for the debugger: undefined where nothing is mapped. */

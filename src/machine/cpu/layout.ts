@@ -87,6 +87,9 @@ export const GDTR_LIMIT = 0x388;
 export const IDTR_BASE = 0x390;
 export const IDTR_LIMIT = 0x398;
 
+/** In VMX non-root operation with TSC scaling, the multiplier (48 bits of fraction); else 0 (u64). */
+export const TSC_MULTIPLIER = 0x3c8;
+
 /** Plain MSR storage, 8 bytes each; `cpu/msr.ts` gives each architectural MSR its index. */
 export const MSRS = 0x400;
 export const MSR_SLOTS = 128; // ..0x800
@@ -109,6 +112,8 @@ export const FDP = 0xe20;
 export const FCS = 0xe28;
 export const FDS = 0xe2c;
 export const FPR = 0xe40; // ..0xec0
+/** Result of the exact floating-point core, 32 bytes; before the call it may hold an operand that has no address. */
+export const FLOAT_RESULT = 0xee0; // ..0xf00
 
 /** Bits of PENDING: reasons to leave emitted code at the next boundary. */
 export const Pending = {

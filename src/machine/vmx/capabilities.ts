@@ -60,6 +60,13 @@ function eptVpid(model: CpuModel): bigint {
   return v;
 }
 
+/** VM functions: SDM Vol. 3, A.11. */
+function vmFunctions(model: CpuModel): bigint {
+  let v = 0n;
+  for (const f of offeredFeatures(model)) v |= f.vmFunction ?? 0n;
+  return v;
+}
+
 interface CapabilityMsr {
   readonly name: string;
   readonly needs?: VmxFeatureName | readonly VmxFeatureName[];
@@ -87,6 +94,7 @@ export const capabilityMsrs: ReadonlyMap<number, CapabilityMsr> = new Map<number
   [0x48e, { name: 'IA32_VMX_TRUE_PROCBASED_CTLS', needs: 'true-controls', value: controlsMsr('primary', true) }],
   [0x48f, { name: 'IA32_VMX_TRUE_EXIT_CTLS', needs: 'true-controls', value: controlsMsr('exit', true) }],
   [0x490, { name: 'IA32_VMX_TRUE_ENTRY_CTLS', needs: 'true-controls', value: controlsMsr('entry', true) }],
+  [0x491, { name: 'IA32_VMX_VMFUNC', needs: 'vm-functions', value: vmFunctions }],
 ]);
 
 /** A capability MSR's value; undefined when the model has none by that index (RDMSR then faults). */

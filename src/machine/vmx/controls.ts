@@ -4,7 +4,7 @@
  */
 
 /** Pin-based VM-execution controls: SDM Vol. 3, 25.6.1. */
-export const Pin = { externalInterruptExiting: 1, nmiExiting: 1 << 3, virtualNmis: 1 << 5 } as const;
+export const Pin = { externalInterruptExiting: 1, nmiExiting: 1 << 3, virtualNmis: 1 << 5, preemptionTimer: 1 << 6 } as const;
 
 /** Primary processor-based VM-execution controls: SDM Vol. 3, 25.6.2, table 25-6. */
 export const Primary = {
@@ -24,6 +24,7 @@ export const Primary = {
   movDrExiting: 1 << 23,
   unconditionalIoExiting: 1 << 24,
   useIoBitmaps: 1 << 25,
+  monitorTrapFlag: 1 << 27,
   useMsrBitmaps: 1 << 28,
   monitorExiting: 1 << 29,
   pauseExiting: 1 << 30,
@@ -38,24 +39,40 @@ export const Secondary = {
   enableVpid: 1 << 5,
   wbinvdExiting: 1 << 6,
   unrestrictedGuest: 1 << 7,
+  pauseLoopExiting: 1 << 10,
   rdrandExiting: 1 << 11,
   enableInvpcid: 1 << 12,
+  enableVmFunctions: 1 << 13,
+  vmcsShadowing: 1 << 14,
   rdseedExiting: 1 << 16,
+  enablePml: 1 << 17,
+  eptViolationVe: 1 << 18,
+  enableXsaves: 1 << 20,
+  modeBasedExecute: 1 << 22,
+  useTscScaling: 1 << 25,
 } as const;
 
 /** VM-exit controls: SDM Vol. 3, 25.7.1, table 25-13. */
 export const Exit = {
   saveDebugControls: 1 << 2,
   hostAddressSpaceSize: 1 << 9,
+  loadPerfGlobalCtrl: 1 << 12,
   acknowledgeInterrupt: 1 << 15,
   savePat: 1 << 18,
   loadPat: 1 << 19,
   saveEfer: 1 << 20,
   loadEfer: 1 << 21,
+  savePreemptionTimer: 1 << 22,
 } as const;
 
 /** VM-entry controls: SDM Vol. 3, 25.8.1, table 25-15. */
-export const Entry = { loadDebugControls: 1 << 2, ia32eModeGuest: 1 << 9, loadPat: 1 << 14, loadEfer: 1 << 15 } as const;
+export const Entry = {
+  loadDebugControls: 1 << 2,
+  ia32eModeGuest: 1 << 9,
+  loadPerfGlobalCtrl: 1 << 13,
+  loadPat: 1 << 14,
+  loadEfer: 1 << 15,
+} as const;
 
 /** The control words, as the capability MSRs and `VmxFeature` rows call them. */
 export type ControlWord = 'pin' | 'primary' | 'secondary' | 'exit' | 'entry';

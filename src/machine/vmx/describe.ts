@@ -2,7 +2,7 @@ import { VmxMode, type Cpu } from '../cpu/cpu.ts';
 import type { CpuModel } from '../cpu/models/model.ts';
 import type { PhysAddr } from '../memory/address.ts';
 import type { ControlWord } from './controls.ts';
-import { walkEpt, type EptStep } from './ept.ts';
+import { EptResult, eptWalk, walkEpt } from './ept.ts';
 import { failureText, lastFailure } from './failure.ts';
 import { vmxFeatures } from './features.ts';
 import { F, fieldExists, fields, REVISION_ID, type FieldClass, type VmcsField } from './fields.ts';
@@ -116,19 +116,42 @@ export function describeLastFailure(cpu: Cpu): string {
   return failure ? failureText(failure) : `cpu${cpu.index}: no VMX instruction or VM entry has failed`;
 }
 
-const permissions = (v: number): string => `${(v & 1) !== 0 ? 'r' : '-'}${(v & 2) !== 0 ? 'w' : '-'}${(v & 4) !== 0 ? 'x' : '-'}`;
+const MEMORY_TYPES: Readonly<Record<number, string>> = { 0: 'UC', 1: 'WC', 4: 'WT', 5: 'WP', 6: 'WB' };
+
+/** With mode-based execute control `x` is execution from supervisor-mode and `u` from user-mode linear addresses. */
+function rights(v: number, modeBased: boolean): string {
+  const user = modeBased ? ((v & 0x400) !== 0 ? 'u' : '-') : '';
+  return `${(v & 1) !== 0 ? 'r' : '-'}${(v & 2) !== 0 ? 'w' : '-'}${(v & 4) !== 0 ? 'x' : '-'}${user}`;
+}
+
+/** Rights and flags of an EPT entry: SDM Vol. 3, tables 29-1 to 29-6. */
+function entryText(low: number, high: number, isLeaf: boolean, modeBased: boolean): string {
+  const type = (low >> 3) & 7;
+  const words = [
+    rights(low, modeBased),
+    isLeaf ? (MEMORY_TYPES[type] ?? `memory type ${type}`) : '',
+    isLeaf && (low & 0x40) !== 0 ? 'ignore-PAT' : '',
+    (low & 0x100) !== 0 ? 'accessed' : '',
+    isLeaf && (low & 0x200) !== 0 ? 'dirty' : '',
+    high >>> 31 === 1 ? 'suppress-#VE' : '',
+  ];
+  return words.filter((w) => w !== '').join(' ');
+}
 
 /** The EPT walk for a guest-physical address, entry by entry: `monitor info ept`. */
-export function describeEpt(cpu: Cpu, eptp: bigint, guestPhysical: PhysAddr): string {
-  const steps: EptStep[] = [];
-  const result = walkEpt(cpu, eptp, guestPhysical, (step) => steps.push(step));
+export function describeEpt(cpu: Cpu, eptp: bigint, guestPhysical: PhysAddr, modeBased = false): string {
+  walkEpt(cpu, Number(eptp & 0xffff_ffffn), Number(eptp >> 32n), guestPhysical, modeBased);
+  const { result, physical, permissions, pageBits, depth, address, low, high, why } = eptWalk;
   const lines = [`guest-physical 0x${guestPhysical.toString(16)}, EPTP 0x${eptp.toString(16)}`];
-  for (const { level, address, entry } of steps) {
-    lines.push(`  level ${level} at 0x${address.toString(16)}: 0x${entry.toString(16).padStart(16, '0')} ${permissions(Number(entry & 7n))}`);
+  for (let n = 0; n < depth; n++) {
+    const entry = `0x${((BigInt(high[n]!) << 32n) | BigInt(low[n]!)).toString(16).padStart(16, '0')}`;
+    lines.push(
+      `  level ${4 - n} at 0x${address[n]!.toString(16)}: ${entry} ${entryText(low[n]!, high[n]!, n === depth - 1 && pageBits > 0, modeBased)}`,
+    );
   }
-  if (result.kind === 'mapped')
-    lines.push(`  physical 0x${result.address.toString(16)}, ${permissions(result.permissions)}, page of ${result.size / 1024} KiB`);
-  else if (result.kind === 'violation') lines.push('  not mapped: an access is an EPT violation');
-  else lines.push(`  misconfigured: ${result.why}`);
+  if (result === EptResult.mapped)
+    lines.push(`  physical 0x${physical.toString(16)}, ${rights(permissions, modeBased)}, page of ${2 ** (pageBits - 10)} KiB`);
+  else if (result === EptResult.violation) lines.push('  not mapped: an access is an EPT violation');
+  else lines.push(`  misconfigured: ${why}`);
   return lines.join('\n');
 }

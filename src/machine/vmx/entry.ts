@@ -11,7 +11,10 @@ import { F } from './fields.ts';
 import { loadGuestState } from './guest-state.ts';
 import { guestHooksFor } from './hooks.ts';
 import { EventKind, eventOf, parseInfo, type InterruptionInfo } from './interruption.ts';
+import { armMonitorTrap, injectMonitorTrap } from './monitor-trap.ts';
 import { loadMsrArea } from './msr-area.ts';
+import { forgetPauses } from './pause-loop.ts';
+import { startPreemptionTimer } from './preemption-timer.ts';
 import { ENTRY_FAILURE, ExitReason, VmError } from './reasons.ts';
 import { countEntry, NO_VMCS, setNmiUnblockedBy } from './state.ts';
 import { LaunchState, type Vmcs } from './vmcs.ts';
@@ -71,7 +74,12 @@ export function enterGuest(cpu: Cpu, vmcs: Vmcs, instruction: EntryInstruction):
   const movSs = (cpu.interruptibility & Interruptibility.movSs) !== 0;
   cpu.setU64(L.PENDING_DEBUG, dropsPendingDebug(info, movSs, cpu.activity) ? 0n : vmcs.big(F.guestPendingDebug));
   raisePending(cpu, vmcs);
-  if (info.valid) inject(cpu, vmcs, info);
+  startPreemptionTimer(cpu, vmcs);
+  armMonitorTrap(cpu, vmcs, info.valid);
+  forgetPauses(cpu);
+  if (!info.valid) return;
+  if (info.type === EventKind.other) injectMonitorTrap(cpu);
+  else inject(cpu, vmcs, info);
 }
 
 /** Event injection: SDM Vol. 3, 27.6. The event is not subject to interception; what happens while it is delivered is. */

@@ -9,7 +9,9 @@ import { F } from './fields.ts';
 import { saveGuestState } from './guest-state.ts';
 import { loadHostState } from './host-state.ts';
 import { infoOf } from './interruption.ts';
+import { disarmMonitorTrap } from './monitor-trap.ts';
 import { loadMsrArea, storeMsrArea } from './msr-area.ts';
+import { stopPreemptionTimer } from './preemption-timer.ts';
 import { ENTRY_FAILURE, ExitReason } from './reasons.ts';
 import { countExit, nmiUnblockedBy } from './state.ts';
 import { guestVmcs, type Vmcs } from './vmcs.ts';
@@ -72,11 +74,14 @@ function hostInterruptibility(cpu: Cpu, vmcs: Vmcs, byNmi: boolean): number {
   return (vmcs.num(F.pinControls) & Pin.virtualNmis) !== 0 ? 0 : cpu.interruptibility & Interruptibility.nmi;
 }
 
-function leaveGuest(cpu: Cpu): void {
+function leaveGuest(cpu: Cpu, vmcs: Vmcs): void {
+  stopPreemptionTimer(cpu, vmcs);
+  disarmMonitorTrap(cpu);
   cpu.guest = null;
   cpu.setU32(L.VMX_MODE, VmxMode.root);
   cpu.clear(L.Pending.window | L.Pending.debug);
   cpu.setU64(L.TSC_OFFSET, 0n);
+  cpu.setU64(L.TSC_MULTIPLIER, 0n);
 }
 
 function enterHost(cpu: Cpu, vmcs: Vmcs): void {
@@ -99,7 +104,7 @@ export function vmExit(cpu: Cpu, info: ExitInfo): void {
   saveGuestState(cpu, vmcs, savedFlags(cpu, info.resume, delivery));
   const byNmi = info.reason === ExitReason.exceptionOrNmi && ((info.interruption ?? 0) & 0x7ff) === 0x202;
   const interruptibility = hostInterruptibility(cpu, vmcs, byNmi);
-  leaveGuest(cpu);
+  leaveGuest(cpu, vmcs);
   countExit(cpu);
   const failure = storeMsrArea(cpu, vmcs.big(F.exitMsrStoreAddress), vmcs.num(F.exitMsrStoreCount));
   if (failure) vmxAbort(cpu, vmcs, Abort.storeMsrs, `VM-exit MSR-store area: ${failure.detail}`);
@@ -115,7 +120,7 @@ export function failEntry(cpu: Cpu, vmcs: Vmcs, reason: number, qualification: b
   const exitReason = (ENTRY_FAILURE | reason) >>> 0;
   vmcs.setNum(F.exitReason, exitReason);
   vmcs.setBig(F.exitQualification, qualification);
-  leaveGuest(cpu);
+  leaveGuest(cpu, vmcs);
   countExit(cpu);
   cpu.interruptibility &= Interruptibility.nmi;
   enterHost(cpu, vmcs);

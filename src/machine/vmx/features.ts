@@ -19,11 +19,16 @@ export interface VmxFeature {
   /** The bits of IA32_VMX_EPT_VPID_CAP or IA32_VMX_MISC that report it. */
   readonly eptVpidCap?: bigint;
   readonly misc?: number;
-  /** VMX feature without which this one is not offered either. */
-  readonly needs?: string;
+  /** The bit of IA32_VMX_VMFUNC that reports it. */
+  readonly vmFunction?: bigint;
+  /** VMX features without which this one is not offered either. */
+  readonly needs?: string | readonly string[];
   /** CPUID feature of the model without which it is not offered. */
   readonly cpu?: string;
 }
+
+/** IA32_VMX_MISC bits 4:0: the preemption timer counts down when this bit of the TSC changes. SDM Vol. 3, A.6. */
+export const PREEMPTION_TIMER_SHIFT = 5;
 
 type Row = Omit<VmxFeature, 'name'>;
 const control = (title: string, since: VmxGeneration, word: ControlWord, mask: number, more: Partial<Row> = {}): Row => ({
@@ -46,6 +51,7 @@ const table = {
   'external-interrupt-exiting': control('External-interrupt exiting', 'penryn', 'pin', Pin.externalInterruptExiting),
   'nmi-exiting': control('NMI exiting', 'penryn', 'pin', Pin.nmiExiting),
   'virtual-nmis': control('Virtual NMIs', 'penryn', 'pin', Pin.virtualNmis),
+  'preemption-timer': control('Activate VMX-preemption timer', 'nehalem', 'pin', Pin.preemptionTimer, { misc: PREEMPTION_TIMER_SHIFT }),
   // SDM Vol. 3, 25.6.2, table 25-6
   'interrupt-window-exiting': control('Interrupt-window exiting', 'penryn', 'primary', Primary.interruptWindowExiting),
   'tsc-offsetting': control('Use TSC offsetting', 'penryn', 'primary', Primary.useTscOffsetting),
@@ -63,6 +69,7 @@ const table = {
   'mov-dr-exiting': control('MOV-DR exiting', 'penryn', 'primary', Primary.movDrExiting),
   'unconditional-io-exiting': control('Unconditional I/O exiting', 'penryn', 'primary', Primary.unconditionalIoExiting),
   'io-bitmaps': control('Use I/O bitmaps', 'penryn', 'primary', Primary.useIoBitmaps),
+  'monitor-trap-flag': control('Monitor trap flag', 'nehalem', 'primary', Primary.monitorTrapFlag),
   'msr-bitmaps': control('Use MSR bitmaps', 'penryn', 'primary', Primary.useMsrBitmaps),
   'monitor-exiting': control('MONITOR exiting', 'penryn', 'primary', Primary.monitorExiting),
   'pause-exiting': control('PAUSE exiting', 'penryn', 'primary', Primary.pauseExiting),
@@ -75,18 +82,29 @@ const table = {
   'wbinvd-exiting': control('WBINVD exiting', 'penryn', 'secondary', Secondary.wbinvdExiting),
   // A guest that leaves IA-32e mode makes "IA-32e mode guest" change: VM exits store EFER.LMA into it (A.6, bit 5).
   'unrestricted-guest': control('Unrestricted guest', 'sandybridge', 'secondary', Secondary.unrestrictedGuest, { misc: 1 << 5 }),
+  'pause-loop-exiting': control('PAUSE-loop exiting', 'nehalem', 'secondary', Secondary.pauseLoopExiting),
   'rdrand-exiting': control('RDRAND exiting', 'haswell', 'secondary', Secondary.rdrandExiting, { cpu: 'rdrand' }),
   invpcid: control('Enable INVPCID', 'haswell', 'secondary', Secondary.enableInvpcid, { cpu: 'invpcid' }),
+  'vm-functions': control('Enable VM functions', 'haswell', 'secondary', Secondary.enableVmFunctions),
+  'vmcs-shadowing': control('VMCS shadowing', 'haswell', 'secondary', Secondary.vmcsShadowing),
   'rdseed-exiting': control('RDSEED exiting', 'skylake', 'secondary', Secondary.rdseedExiting, { cpu: 'rdseed' }),
+  pml: control('Enable PML', 'skylake', 'secondary', Secondary.enablePml, { needs: 'ept-ad' }),
+  'ept-violation-ve': control('EPT-violation #VE', 'skylake', 'secondary', Secondary.eptViolationVe, { needs: 'ept' }),
+  xsaves: control('Enable XSAVES/XRSTORS', 'skylake', 'secondary', Secondary.enableXsaves, { cpu: 'xsaves' }),
+  'mode-based-execute': control('Mode-based execute control for EPT', 'skylake', 'secondary', Secondary.modeBasedExecute, { needs: 'ept' }),
+  'tsc-scaling': control('Use TSC scaling', 'skylake', 'secondary', Secondary.useTscScaling),
   // SDM Vol. 3, 25.7.1
   'host-address-space-size': control('Host address-space size', 'penryn', 'exit', Exit.hostAddressSpaceSize),
+  'exit-load-perf-global-ctrl': control('Load IA32_PERF_GLOBAL_CTRL', 'nehalem', 'exit', Exit.loadPerfGlobalCtrl),
   'acknowledge-interrupt-on-exit': control('Acknowledge interrupt on exit', 'penryn', 'exit', Exit.acknowledgeInterrupt),
   'save-pat': control('Save IA32_PAT', 'nehalem', 'exit', Exit.savePat),
   'exit-load-pat': control('Load IA32_PAT', 'nehalem', 'exit', Exit.loadPat),
   'save-efer': control('Save IA32_EFER', 'nehalem', 'exit', Exit.saveEfer),
   'exit-load-efer': control('Load IA32_EFER', 'nehalem', 'exit', Exit.loadEfer),
+  'save-preemption-timer': control('Save VMX-preemption timer value', 'nehalem', 'exit', Exit.savePreemptionTimer, { needs: 'preemption-timer' }),
   // SDM Vol. 3, 25.8.1
   'ia32e-mode-guest': control('IA-32e mode guest', 'penryn', 'entry', Entry.ia32eModeGuest),
+  'entry-load-perf-global-ctrl': control('Load IA32_PERF_GLOBAL_CTRL', 'nehalem', 'entry', Entry.loadPerfGlobalCtrl),
   'entry-load-pat': control('Load IA32_PAT', 'nehalem', 'entry', Entry.loadPat),
   'entry-load-efer': control('Load IA32_EFER', 'nehalem', 'entry', Entry.loadEfer),
   // SDM Vol. 3, A.1, A.10 and A.6
@@ -95,8 +113,11 @@ const table = {
   'ept-2m': eptVpid('EPT 2-MByte pages', 'nehalem', 'ept', 1n << 16n),
   'ept-1g': eptVpid('EPT 1-GByte pages', 'sandybridge', 'ept', 1n << 17n),
   'ept-ad': eptVpid('EPT accessed and dirty flags', 'haswell', 'ept', 1n << 21n),
+  'ept-advanced-information': eptVpid('Advanced VM-exit information for EPT violations', 'skylake', 'ept', 1n << 22n),
   invept: eptVpid('INVEPT, single-context and all-context', 'nehalem', 'ept', (1n << 20n) | (1n << 25n) | (1n << 26n)),
   invvpid: eptVpid('INVVPID, all four types', 'nehalem', 'vpid', (1n << 32n) | (0xfn << 40n)),
+  // SDM Vol. 3, A.11
+  'eptp-switching': { title: 'VM function 0: EPTP switching', since: 'haswell', needs: ['vm-functions', 'ept'], vmFunction: 1n },
   'vmwrite-any-field': { title: 'VMWRITE to VM-exit information fields', since: 'haswell', misc: 1 << 29 },
   'zero-length-injection': { title: 'Injection of software events with instruction length 0', since: 'skylake', misc: 1 << 30 },
 } satisfies Record<string, Row>;
@@ -116,7 +137,8 @@ function offers(model: CpuModel, name: string): boolean {
   const row = byName.get(name)!;
   if (!model.vmx.features.has(name)) return false;
   if (row.cpu !== undefined && !model.features.has(row.cpu)) return false;
-  return row.needs === undefined || offers(model, row.needs);
+  const needs = row.needs ?? [];
+  return (typeof needs === 'string' ? [needs] : needs).every((n) => offers(model, n));
 }
 
 // A model is immutable data, and VM entry asks often.

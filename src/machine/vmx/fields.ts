@@ -43,7 +43,10 @@ function table<R extends Rows, W extends FieldWidth>(cls: FieldClass, width: W, 
 
 /** The fields by name. */
 export const F = {
-  ...table('control', 16, { vpid: [0x0000, 'Virtual-processor identifier (VPID)', 'vpid'] }),
+  ...table('control', 16, {
+    vpid: [0x0000, 'Virtual-processor identifier (VPID)', 'vpid'],
+    eptpIndex: [0x0004, 'EPTP index', 'ept-violation-ve'],
+  }),
   ...table('guest', 16, {
     guestEsSelector: [0x0800, 'Guest ES selector'],
     guestCsSelector: [0x0802, 'Guest CS selector'],
@@ -53,6 +56,7 @@ export const F = {
     guestGsSelector: [0x080a, 'Guest GS selector'],
     guestLdtrSelector: [0x080c, 'Guest LDTR selector'],
     guestTrSelector: [0x080e, 'Guest TR selector'],
+    pmlIndex: [0x0812, 'PML index', 'pml'],
   }),
   ...table('host', 16, {
     hostEsSelector: [0x0c00, 'Host ES selector'],
@@ -71,9 +75,17 @@ export const F = {
     exitMsrLoadAddress: [0x2008, 'VM-exit MSR-load address'],
     entryMsrLoadAddress: [0x200a, 'VM-entry MSR-load address'],
     executiveVmcsPointer: [0x200c, 'Executive-VMCS pointer'],
+    pmlAddress: [0x200e, 'PML address', 'pml'],
     tscOffset: [0x2010, 'TSC offset', 'tsc-offsetting'],
     virtualApicAddress: [0x2012, 'Virtual-APIC address', 'tpr-shadow'],
+    vmFunctionControls: [0x2018, 'VM-function controls', 'vm-functions'],
     eptPointer: [0x201a, 'EPT pointer (EPTP)', 'ept'],
+    eptpListAddress: [0x2024, 'EPTP-list address', 'eptp-switching'],
+    vmreadBitmap: [0x2026, 'VMREAD-bitmap address', 'vmcs-shadowing'],
+    vmwriteBitmap: [0x2028, 'VMWRITE-bitmap address', 'vmcs-shadowing'],
+    veInfoAddress: [0x202a, 'Virtualization-exception information address', 'ept-violation-ve'],
+    xssExitingBitmap: [0x202c, 'XSS-exiting bitmap', 'xsaves'],
+    tscMultiplier: [0x2032, 'TSC multiplier', 'tsc-scaling'],
   }),
   ...table('exit', 64, { guestPhysicalAddress: [0x2400, 'Guest-physical address', 'ept'] }),
   ...table('guest', 64, {
@@ -81,6 +93,7 @@ export const F = {
     guestDebugctl: [0x2802, 'Guest IA32_DEBUGCTL'],
     guestPat: [0x2804, 'Guest IA32_PAT', 'entry-load-pat', 'save-pat'],
     guestEfer: [0x2806, 'Guest IA32_EFER', 'entry-load-efer', 'save-efer'],
+    guestPerfGlobalCtrl: [0x2808, 'Guest IA32_PERF_GLOBAL_CTRL', 'entry-load-perf-global-ctrl'],
     guestPdpte0: [0x280a, 'Guest PDPTE0', 'ept'],
     guestPdpte1: [0x280c, 'Guest PDPTE1', 'ept'],
     guestPdpte2: [0x280e, 'Guest PDPTE2', 'ept'],
@@ -89,6 +102,7 @@ export const F = {
   ...table('host', 64, {
     hostPat: [0x2c00, 'Host IA32_PAT', 'exit-load-pat'],
     hostEfer: [0x2c02, 'Host IA32_EFER', 'exit-load-efer'],
+    hostPerfGlobalCtrl: [0x2c04, 'Host IA32_PERF_GLOBAL_CTRL', 'exit-load-perf-global-ctrl'],
   }),
   ...table('control', 32, {
     pinControls: [0x4000, 'Pin-based VM-execution controls'],
@@ -107,6 +121,8 @@ export const F = {
     entryInstructionLength: [0x401a, 'VM-entry instruction length'],
     tprThreshold: [0x401c, 'TPR threshold', 'tpr-shadow'],
     secondaryControls: [0x401e, 'Secondary processor-based VM-execution controls', 'secondary-controls'],
+    pleGap: [0x4020, 'PLE_Gap', 'pause-loop-exiting'],
+    pleWindow: [0x4022, 'PLE_Window', 'pause-loop-exiting'],
   }),
   ...table('exit', 32, {
     instructionError: [0x4400, 'VM-instruction error'],
@@ -141,6 +157,7 @@ export const F = {
     guestActivity: [0x4826, 'Guest activity state'],
     guestSmbase: [0x4828, 'Guest SMBASE'],
     guestSysenterCs: [0x482a, 'Guest IA32_SYSENTER_CS'],
+    preemptionTimer: [0x482e, 'VMX-preemption timer value', 'preemption-timer'],
   }),
   ...table('host', 32, { hostSysenterCs: [0x4c00, 'Host IA32_SYSENTER_CS'] }),
   ...table('control', 'natural', {

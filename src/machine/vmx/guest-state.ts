@@ -58,6 +58,7 @@ export function loadGuestState(cpu: Cpu, c: EntryContext): void {
   setMsrSlot(cpu, MsrSlot.sysenterCs, BigInt(vmcs.num(F.guestSysenterCs)));
   setMsrSlot(cpu, MsrSlot.sysenterEsp, vmcs.big(F.guestSysenterEsp));
   setMsrSlot(cpu, MsrSlot.sysenterEip, vmcs.big(F.guestSysenterEip));
+  if ((c.entry & Entry.loadPerfGlobalCtrl) !== 0) setMsrSlot(cpu, MsrSlot.perfGlobalCtrl, vmcs.big(F.guestPerfGlobalCtrl));
   if ((c.entry & Entry.loadPat) !== 0) setMsrSlot(cpu, MsrSlot.pat, vmcs.big(F.guestPat));
   cpu.rflags = Number(vmcs.big(F.guestRflags));
   loadSegments(cpu, vmcs);
@@ -69,7 +70,9 @@ export function loadGuestState(cpu: Cpu, c: EntryContext): void {
   setRip(cpu, vmcs.big(F.guestRip));
   cpu.activity = vmcs.num(F.guestActivity);
   cpu.interruptibility = vmcs.num(F.guestInterruptibility) & (Interruptibility.sti | Interruptibility.movSs | Interruptibility.nmi);
-  cpu.setU64(L.TSC_OFFSET, (c.primary & Primary.useTscOffsetting) !== 0 ? vmcs.big(F.tscOffset) : 0n);
+  const offsetting = (c.primary & Primary.useTscOffsetting) !== 0;
+  cpu.setU64(L.TSC_OFFSET, offsetting ? vmcs.big(F.tscOffset) : 0n);
+  cpu.setU64(L.TSC_MULTIPLIER, offsetting && (c.secondary & Secondary.useTscScaling) !== 0 ? vmcs.big(F.tscMultiplier) : 0n);
 }
 
 /** Saves the guest-state area: SDM Vol. 3, 28.3. `rflags` is what 28.3.3 says of RF. */

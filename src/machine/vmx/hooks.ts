@@ -2,9 +2,10 @@ import { selectTlb, switchContext } from '../cpu/mmu/tlb.ts';
 import { ROOT_CONTEXT, selectGuestContext } from './address-space.ts';
 import { VmxMode, type Cpu } from '../cpu/cpu.ts';
 import type { GuestHooks } from '../cpu/hooks.ts';
-import { Secondary } from './controls.ts';
+import { Primary, Secondary } from './controls.ts';
 import { peekGuestPhysical, translateGuestPhysical } from './ept.ts';
 import { secondaryControls } from './execution-controls.ts';
+import { F } from './fields.ts';
 import { interceptBoundary } from './intercepts/boundary.ts';
 import { controlRegisterIntercepts } from './intercepts/control-registers.ts';
 import { interceptEvent, interceptTaskSwitch, interceptTripleFault } from './intercepts/events.ts';
@@ -20,9 +21,10 @@ export const intercepts: ReadonlyMap<string, Intercept> = new Map(
   Object.entries({ ...systemIntercepts, ...controlRegisterIntercepts, ...ioIntercepts, ...msrIntercepts, ...vmxIntercepts }),
 );
 
-function hooks(nested: boolean): GuestHooks {
+function hooks(nested: boolean, monitorTrap: boolean): GuestHooks {
   return {
     nested,
+    monitorTrap,
     instruction(cpu, insn) {
       const intercept = intercepts.get(insn.name);
       return intercept !== undefined && intercept(cpu, insn, guestVmcs(cpu));
@@ -37,12 +39,13 @@ function hooks(nested: boolean): GuestHooks {
   };
 }
 
-const withEpt = hooks(true);
-const withoutEpt = hooks(false);
+const [withoutEpt, withEpt, trappingWithoutEpt, trappingWithEpt] = [hooks(false, false), hooks(true, false), hooks(false, true), hooks(true, true)];
 
 /** The hooks for the guest of a VMCS. */
 export function guestHooksFor(vmcs: Vmcs): GuestHooks {
-  return (secondaryControls(vmcs) & Secondary.enableEpt) !== 0 ? withEpt : withoutEpt;
+  const nested = (secondaryControls(vmcs) & Secondary.enableEpt) !== 0;
+  if ((vmcs.num(F.primaryControls) & Primary.monitorTrapFlag) === 0) return nested ? withEpt : withoutEpt;
+  return nested ? trappingWithEpt : trappingWithoutEpt;
 }
 
 /** Sets `cpu.guest` and the TLB context from the CPU's state: after a restored snapshot, when `resetTlb` was called. */

@@ -46,6 +46,7 @@ export function loadHostState(cpu: Cpu, vmcs: Vmcs): boolean {
   setMsrSlot(cpu, MsrSlot.sysenterCs, BigInt(vmcs.num(F.hostSysenterCs)));
   setMsrSlot(cpu, MsrSlot.sysenterEsp, vmcs.big(F.hostSysenterEsp));
   setMsrSlot(cpu, MsrSlot.sysenterEip, vmcs.big(F.hostSysenterEip));
+  if ((exit & Exit.loadPerfGlobalCtrl) !== 0) setMsrSlot(cpu, MsrSlot.perfGlobalCtrl, vmcs.big(F.hostPerfGlobalCtrl));
   if ((exit & Exit.loadPat) !== 0) setMsrSlot(cpu, MsrSlot.pat, vmcs.big(F.hostPat));
   for (const [n, f] of data) loadData(cpu, n, vmcs.num(f), 0n);
   loadData(cpu, L.FS, vmcs.num(F.hostFsSelector), vmcs.big(F.hostFsBase));

@@ -3,7 +3,7 @@ import type { EventType, GuestEvent } from '../cpu/fault.ts';
 /**
  * The interruption-information format that VM entry, VM exit and IDT vectoring share: SDM Vol. 3, 25.8.3, 25.9.2, 25.9.3.
  */
-export const EventKind = { external: 0, nmi: 2, hardware: 3, software: 4, privilegedSoftware: 5, softwareException: 6 } as const;
+export const EventKind = { external: 0, nmi: 2, hardware: 3, software: 4, privilegedSoftware: 5, softwareException: 6, other: 7 } as const;
 
 const kinds: Readonly<Record<EventType, number>> = {
   external: EventKind.external,
@@ -45,7 +45,7 @@ export function hasErrorCode(vector: number): boolean {
 }
 
 const kindNames: Readonly<Record<number, string>> = {
-  0: 'external interrupt', 2: 'NMI', 3: 'hardware exception', 4: 'software interrupt', 5: 'privileged software exception', 6: 'software exception',
+  0: 'external interrupt', 2: 'NMI', 3: 'hardware exception', 4: 'software interrupt', 5: 'privileged software exception', 6: 'software exception', 7: 'other event (MTF)',
 }; // prettier-ignore
 
 export function infoText(info: number): string {

@@ -32,6 +32,7 @@ export const ExitReason = {
   invalidGuestState: 33,
   msrLoading: 34,
   mwait: 36,
+  monitorTrapFlag: 37,
   monitor: 39,
   pause: 40,
   tprBelowThreshold: 43,
@@ -41,12 +42,17 @@ export const ExitReason = {
   eptMisconfiguration: 49,
   invept: 50,
   rdtscp: 51,
+  preemptionTimer: 52,
   invvpid: 53,
   wbinvd: 54,
   xsetbv: 55,
   rdrand: 57,
   invpcid: 58,
+  vmfunc: 59,
   rdseed: 61,
+  pmlFull: 62,
+  xsaves: 63,
+  xrstors: 64,
 } as const;
 
 /** All names of SDM Vol. 3, table C-1, by number. */

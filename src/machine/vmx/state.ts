@@ -11,6 +11,14 @@ const VMCS_POINTER = L.VMX_STATE + 0x8; // u64, all ones: no current VMCS
 const NMI_UNBLOCKED_RIP = L.VMX_STATE + 0x10; // u64: linear address of an IRET that removed blocking by NMI, see below
 const EXIT_COUNT = L.VMX_STATE + 0x18; // u32: VM exits since VMXON, for `monitor`
 const ENTRY_COUNT = L.VMX_STATE + 0x1c; // u32
+/** u64: when the VMX-preemption timer reaches 0, in ns; all ones: not active (preemption-timer.ts). */
+export const PREEMPTION_DEADLINE = L.VMX_STATE + 0x20;
+/** u32, and u64: see monitor-trap.ts. */
+export const MONITOR_TRAP = L.VMX_STATE + 0x28;
+export const MONITOR_TRAP_RETIRED = L.VMX_STATE + 0x30;
+/** u64 each: TSC of the first and of the last PAUSE of a loop (pause-loop.ts). */
+export const PAUSE_FIRST = L.VMX_STATE + 0x38;
+export const PAUSE_LAST = L.VMX_STATE + 0x40;
 
 /** The pointer that VMPTRST stores when there is no current VMCS: SDM Vol. 3, 25.1. */
 export const NO_VMCS = 0xffff_ffff_ffff_ffffn;
@@ -37,6 +45,8 @@ export function enterVmxOperation(cpu: Cpu, pointer: bigint): void {
   cpu.setU64(VMXON_POINTER, pointer);
   cpu.setU64(VMCS_POINTER, NO_VMCS);
   cpu.setU64(NMI_UNBLOCKED_RIP, NO_VMCS);
+  cpu.setU64(PREEMPTION_DEADLINE, NO_VMCS);
+  cpu.setU32(MONITOR_TRAP, 0);
   cpu.setU32(EXIT_COUNT, 0);
   cpu.setU32(ENTRY_COUNT, 0);
   cpu.setU32(L.VMX_MODE, VmxMode.root);

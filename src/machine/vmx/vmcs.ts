@@ -34,6 +34,14 @@ export class Vmcs {
     return this.#memory.linear.u64[(this.#base + f.offset) >> 3]!;
   }
 
+  /** Halves of a 64-bit or natural-width field: warm paths do without bigints. */
+  low(f: VmcsField<64 | 'natural'>): number {
+    return this.#memory.linear.u32[(this.#base + f.offset) >> 2]!;
+  }
+  high(f: VmcsField<64 | 'natural'>): number {
+    return this.#memory.linear.u32[((this.#base + f.offset) >> 2) + 1]!;
+  }
+
   setNum(f: VmcsField<16 | 32>, value: number): void {
     const at = this.#base + f.offset;
     if (f.width === 16) this.#memory.linear.u16[at >> 1] = value;

@@ -18,6 +18,9 @@ const MISC_ENABLE_WRITABLE = 0x1_0049n | MISC_ENABLE_MONITOR;
 /** Bus ratio 10 of 100 MHz in bits 15:8 and 47:40: the TSC runs at 1 GHz. */
 const PLATFORM_INFO = (10n << 40n) | (10n << 8n);
 
+/** Bits that may be set in IA32_PERF_GLOBAL_CTRL; VM entries and exits that load it check them too. */
+export const PERF_GLOBAL_CTRL_BITS = 0x7_0000_0003n;
+
 const FAMILY_6 = 'SDM Vol. 4, 2.1';
 
 export const platformMsrs: readonly Msr[] = [
@@ -69,5 +72,5 @@ export const platformMsrs: readonly Msr[] = [
   // LBR and BTF can be set and read back; no branch is recorded.
   stored(0x1d9, 'IA32_DEBUGCTL', 'SDM Vol. 3, 17.4.1', MsrSlot.debugctl, within(3n)),
   // No performance counters (CPUID leaf 0AH): what VM entry loads can be read back.
-  stored(0x38f, 'IA32_PERF_GLOBAL_CTRL', 'SDM Vol. 3, 20.2.2', MsrSlot.perfGlobalCtrl, within(0x7_0000_0003n)),
+  stored(0x38f, 'IA32_PERF_GLOBAL_CTRL', 'SDM Vol. 3, 20.2.2', MsrSlot.perfGlobalCtrl, within(PERF_GLOBAL_CTRL_BITS)),
 ];

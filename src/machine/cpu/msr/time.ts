@@ -5,10 +5,13 @@ import { MsrSlot, stored, within, type Msr } from './row.ts';
 
 const ticks = (cpu: Cpu): bigint => BigInt(Math.floor(cpu.machine.clock.now()));
 
-/** What RDTSC, RDTSCP and RDMSR of IA32_TIME_STAMP_COUNTER read; in VMX non-root operation with the TSC offset in effect (26.3). */
+/** What RDTSC, RDTSCP and RDMSR of IA32_TIME_STAMP_COUNTER read; in VMX non-root operation with the TSC multiplier and offset in effect (26.3, 25.6.5). */
 export function readTsc(cpu: Cpu): bigint {
-  const offset = cpu.vmxMode === VmxMode.nonRoot ? cpu.u64(L.TSC_OFFSET) : 0n;
-  return BigInt.asUintN(64, ticks(cpu) + cpu.u64(L.TSC_ADJUST) + offset);
+  const tsc = ticks(cpu) + cpu.u64(L.TSC_ADJUST);
+  if (cpu.vmxMode !== VmxMode.nonRoot) return BigInt.asUintN(64, tsc);
+  const multiplier = cpu.u64(L.TSC_MULTIPLIER);
+  const scaled = multiplier === 0n ? tsc : (BigInt.asUintN(64, tsc) * multiplier) >> 48n;
+  return BigInt.asUintN(64, scaled + cpu.u64(L.TSC_OFFSET));
 }
 
 export const timeMsrs: readonly Msr[] = [

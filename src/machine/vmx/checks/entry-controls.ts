@@ -28,10 +28,18 @@ export const entryControlChecks: readonly CheckRow[] = [
   {
     id: 'control.injection-type',
     section,
-    title: 'the interruption type (bits 10:8) must not be 1 or 7 (other event: the monitor trap flag is not offered)',
+    title: 'the interruption type (bits 10:8) must not be 1, nor 7 (other event) where the monitor trap flag is not offered',
     fields: [info],
     when: injects,
-    holds: (c) => injected(c).type !== 1 && injected(c).type !== 7,
+    holds: (c) => injected(c).type !== 1 && (injected(c).type !== EventKind.other || hasVmxFeature(c.model, 'monitor-trap-flag')),
+  },
+  {
+    id: 'control.injection-other-vector',
+    section,
+    title: 'an injected "other event" must have vector 0 (pending MTF VM exit)',
+    fields: [info],
+    when: (c) => injects(c) && injected(c).type === EventKind.other,
+    holds: (c) => injected(c).vector === 0,
   },
   {
     id: 'control.injection-nmi-vector',

@@ -2,6 +2,7 @@ import { allowedSettings, CR3_TARGETS } from '../capabilities.ts';
 import { Pin, Primary, Secondary, type ControlWord } from '../controls.ts';
 import { eptPointerChecks } from '../ept-pointer.ts';
 import { F, type VmcsField } from '../fields.ts';
+import { allowedVmFunctions, VmFunction } from '../vm-functions.ts';
 import { addressRows, type CheckRow, type EntryContext } from './check.ts';
 
 /** SDM Vol. 3, 27.2.1.1: checks on VM-execution control fields. */
@@ -32,6 +33,8 @@ export function allowedRows(id: string, at: string, word: ControlWord, field: Vm
 
 const primary = (bit: number) => (c: EntryContext) => (c.primary & bit) !== 0;
 const secondary = (bit: number) => (c: EntryContext) => (c.secondary & bit) !== 0;
+const eptpSwitching = (c: EntryContext): boolean =>
+  (c.secondary & Secondary.enableVmFunctions) !== 0 && (c.vmcs.big(F.vmFunctionControls) & VmFunction.eptpSwitching) !== 0n;
 const tprShadow = primary(Primary.useTprShadow);
 
 /** VTPR[7:4] of the virtual-APIC page: SDM Vol. 3, 30.1.1. */
@@ -107,5 +110,50 @@ export const executionControlChecks: readonly CheckRow[] = [
     fields: [F.secondaryControls],
     when: secondary(Secondary.unrestrictedGuest),
     holds: (c) => c.ept,
+  },
+  {
+    id: 'control.pml',
+    section,
+    title: 'with "enable PML" 1, "enable EPT" must be 1',
+    fields: [F.secondaryControls],
+    when: secondary(Secondary.enablePml),
+    holds: (c) => c.ept,
+  },
+  ...addressRows('control.pml-address', section, F.pmlAddress, secondary(Secondary.enablePml)),
+  {
+    id: 'control.mode-based-execute',
+    section,
+    title: 'with "mode-based execute control for EPT" 1, "enable EPT" must be 1',
+    fields: [F.secondaryControls],
+    when: secondary(Secondary.modeBasedExecute),
+    holds: (c) => c.ept,
+  },
+  {
+    id: 'control.vm-functions-reserved',
+    section,
+    title: 'VM-function controls that IA32_VMX_VMFUNC does not report must be 0',
+    fields: [F.vmFunctionControls],
+    when: secondary(Secondary.enableVmFunctions),
+    holds: (c) => (c.vmcs.big(F.vmFunctionControls) & ~allowedVmFunctions(c.model)) === 0n,
+  },
+  {
+    id: 'control.eptp-switching',
+    section,
+    title: 'with "EPTP switching" 1, "enable EPT" must be 1',
+    fields: [F.vmFunctionControls, F.secondaryControls],
+    when: eptpSwitching,
+    holds: (c) => c.ept,
+  },
+  ...addressRows('control.eptp-list', section, F.eptpListAddress, eptpSwitching),
+  ...addressRows('control.vmread-bitmap', section, F.vmreadBitmap, secondary(Secondary.vmcsShadowing)),
+  ...addressRows('control.vmwrite-bitmap', section, F.vmwriteBitmap, secondary(Secondary.vmcsShadowing)),
+  ...addressRows('control.ve-information', section, F.veInfoAddress, secondary(Secondary.eptViolationVe)),
+  {
+    id: 'control.tsc-multiplier',
+    section,
+    title: 'with "use TSC scaling" 1, the TSC multiplier must not be 0',
+    fields: [F.tscMultiplier],
+    when: secondary(Secondary.useTscScaling),
+    holds: (c) => c.vmcs.big(F.tscMultiplier) !== 0n,
   },
 ];

@@ -1,8 +1,9 @@
 import { Activity, Interruptibility } from '../../cpu/cpu.ts';
 import { pdpteValid, readPdptes } from '../../cpu/mmu/pdptes.ts';
-import { Pin } from '../controls.ts';
+import { Pin, Secondary } from '../controls.ts';
 import { F, REVISION_ID, type VmcsField } from '../fields.ts';
 import { EventKind } from '../interruption.ts';
+import { SHADOW_REVISION } from '../shadow-vmcs.ts';
 import { canonical, pageAligned, withinWidth, type CheckRow, type EntryContext } from './check.ts';
 import { injected, injects } from './entry-controls.ts';
 
@@ -88,7 +89,13 @@ function activityAllows(c: EntryContext): boolean {
   const machineCheck = type === EventKind.hardware && vector === 18;
   switch (activity(c)) {
     case Activity.hlt:
-      return type === EventKind.external || type === EventKind.nmi || machineCheck || (type === EventKind.hardware && vector === 1);
+      return (
+        type === EventKind.external ||
+        type === EventKind.nmi ||
+        type === EventKind.other ||
+        machineCheck ||
+        (type === EventKind.hardware && vector === 1)
+      );
     case Activity.shutdown:
       return type === EventKind.nmi || machineCheck;
     default:
@@ -241,10 +248,10 @@ const linkPointer: readonly CheckRow[] = [
   {
     id: 'guest.link-revision',
     section: '27.3.1.5',
-    title: 'the VMCS at the link pointer must hold the VMCS revision identifier, with the shadow-VMCS indicator 0',
-    fields: [F.vmcsLinkPointer],
+    title: 'the VMCS at the link pointer must hold the VMCS revision identifier, and as shadow-VMCS indicator (bit 31) "VMCS shadowing"',
+    fields: [F.vmcsLinkPointer, F.secondaryControls],
     when: linked,
-    holds: (c) => c.cpu.machine.memory.read(Number(link(c)), 4) === REVISION_ID,
+    holds: (c) => c.cpu.machine.memory.read(Number(link(c)), 4) === ((c.secondary & Secondary.vmcsShadowing) !== 0 ? SHADOW_REVISION : REVISION_ID),
     qualification: Qualification.linkPointer,
   },
   {

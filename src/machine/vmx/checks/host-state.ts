@@ -1,4 +1,5 @@
 import { CR4 } from '../../cpu/cpu.ts';
+import { PERF_GLOBAL_CTRL_BITS } from '../../cpu/msr/platform.ts';
 import { Exit } from '../controls.ts';
 import { F, type VmcsField } from '../fields.ts';
 import { cr0Violation, cr4Violation } from '../fixed-bits.ts';
@@ -41,6 +42,14 @@ const registers: readonly CheckRow[] = [
   },
   canonicalRow('host.sysenter-esp', '27.2.2', F.hostSysenterEsp),
   canonicalRow('host.sysenter-eip', '27.2.2', F.hostSysenterEip),
+  {
+    id: 'host.perf-global-ctrl',
+    section: '27.2.2',
+    title: 'with "load IA32_PERF_GLOBAL_CTRL" 1, reserved bits of host IA32_PERF_GLOBAL_CTRL must be 0',
+    fields: [F.hostPerfGlobalCtrl],
+    when: exit(Exit.loadPerfGlobalCtrl),
+    holds: (c) => (c.vmcs.big(F.hostPerfGlobalCtrl) & ~PERF_GLOBAL_CTRL_BITS) === 0n,
+  },
   {
     id: 'host.pat',
     section: '27.2.2',

@@ -1,21 +1,30 @@
-import type { Cpu } from '../../cpu/cpu.ts';
+import { VmxMode, type Cpu } from '../../cpu/cpu.ts';
 import type { HelperTable } from '../../cpu/helper.ts';
 import { readRm, writeRm } from '../../cpu/system/operands.ts';
 import { hasVmxFeature } from '../features.ts';
 import { vmFail, vmFailInvalid, vmSucceed } from '../failure.ts';
 import { VmError } from '../reasons.ts';
+import { linkedVmcs } from '../shadow-vmcs.ts';
 import { currentVmcs, type Vmcs } from '../vmcs.ts';
 import { componentOperand, hex, operandBits, requireRoot } from './preamble.ts';
 
-/** The current VMCS, or VMfailInvalid. */
+/**
+ * The VMCS to be accessed, or VMfailInvalid: the current one, in non-root operation (with VMCS shadowing; the intercept let the
+ * instruction pass) the one that its link pointer names.
+ */
 function vmcsFor(cpu: Cpu, instruction: string): Vmcs | undefined {
-  const vmcs = currentVmcs(cpu);
+  const current = currentVmcs(cpu);
+  const shadow = cpu.vmxMode === VmxMode.nonRoot;
+  const vmcs = current && shadow ? linkedVmcs(cpu, current) : current;
   if (!vmcs) {
     const section = `31.3 ${instruction.toUpperCase()}`;
-    vmFailInvalid(cpu, instruction, { rule: `${instruction}.no-vmcs`, title: 'there must be a current VMCS', section, detail: '' });
+    const title = shadow ? 'the VMCS link pointer must not be FFFFFFFF_FFFFFFFFH' : 'there must be a current VMCS';
+    vmFailInvalid(cpu, instruction, { rule: `${instruction}.no-vmcs`, title, section, detail: '' });
   }
   return vmcs;
 }
+
+const UNSUPPORTED = 'the encoding must name a VMCS component that this processor supports';
 
 /** VMREAD and VMWRITE: SDM Vol. 3, 31.3. The field's encoding is in ModRM.reg, the other operand in ModRM.rm. */
 export const accessInstructions: HelperTable = {
@@ -25,13 +34,8 @@ export const accessInstructions: HelperTable = {
     if (!vmcs) return;
     const { encoding, component } = componentOperand(cpu, insn.reg);
     if (!component) {
-      const title = 'the encoding must name a VMCS component that this processor supports';
-      vmFail(cpu, 'vmread', VmError.unsupportedComponent, {
-        rule: 'vmread.component',
-        title,
-        section: '31.3 VMREAD',
-        detail: `encoding ${hex(encoding)}`,
-      });
+      const details = { rule: 'vmread.component', title: UNSUPPORTED, section: '31.3 VMREAD', detail: `encoding ${hex(encoding)}` };
+      vmFail(cpu, 'vmread', VmError.unsupportedComponent, details);
       return;
     }
     const value = vmcs.read(component.field);
@@ -46,13 +50,8 @@ export const accessInstructions: HelperTable = {
     const value = readRm(cpu, insn, operandBits(cpu));
     const { encoding, component } = componentOperand(cpu, insn.reg);
     if (!component) {
-      const title = 'the encoding must name a VMCS component that this processor supports';
-      vmFail(cpu, 'vmwrite', VmError.unsupportedComponent, {
-        rule: 'vmwrite.component',
-        title,
-        section: '31.3 VMWRITE',
-        detail: `encoding ${hex(encoding)}`,
-      });
+      const details = { rule: 'vmwrite.component', title: UNSUPPORTED, section: '31.3 VMWRITE', detail: `encoding ${hex(encoding)}` };
+      vmFail(cpu, 'vmwrite', VmError.unsupportedComponent, details);
       return;
     }
     const { field } = component;

@@ -4,6 +4,7 @@ import type { HelperTable } from '../../cpu/helper.ts';
 import { enterGuest } from '../entry.ts';
 import { vmFail, vmFailInvalid } from '../failure.ts';
 import { VmError } from '../reasons.ts';
+import { SHADOW_INDICATOR } from '../shadow-vmcs.ts';
 import { currentVmcs, LaunchState } from '../vmcs.ts';
 import { requireRoot } from './preamble.ts';
 
@@ -14,6 +15,11 @@ function launch(cpu: Cpu, instruction: 'vmlaunch' | 'vmresume'): void {
   const vmcs = currentVmcs(cpu);
   if (!vmcs) {
     vmFailInvalid(cpu, instruction, { rule: `${instruction}.no-vmcs`, title: 'there must be a current VMCS', section, detail: '' });
+    return;
+  }
+  if ((vmcs.revision & SHADOW_INDICATOR) !== 0) {
+    const title = 'the current VMCS must not be a shadow VMCS';
+    vmFailInvalid(cpu, instruction, { rule: `${instruction}.shadow`, title, section, detail: `VMCS at 0x${vmcs.address.toString(16)}` });
     return;
   }
   if ((cpu.interruptibility & Interruptibility.movSs) !== 0) {

@@ -2,9 +2,11 @@ import { ud } from '../../cpu/fault.ts';
 import type { HelperTable } from '../../cpu/helper.ts';
 import { operandAddress } from '../../cpu/system/operands.ts';
 import { writeLinear } from '../../cpu/mmu/access.ts';
+import { hasVmxFeature } from '../features.ts';
 import { REVISION_ID } from '../fields.ts';
 import { vmFail, vmSucceed } from '../failure.ts';
 import { VmError } from '../reasons.ts';
+import { SHADOW_REVISION } from '../shadow-vmcs.ts';
 import { NO_VMCS, rawVmcsPointer, setCurrentVmcs, vmxonPointer } from '../state.ts';
 import { LaunchState, Vmcs } from '../vmcs.ts';
 import { hex, readPointer, regionRevision, requireRoot, validRegionAddress } from './preamble.ts';
@@ -45,8 +47,10 @@ export const pointerInstructions: HelperTable = {
       return;
     }
     const revision = regionRevision(cpu, pointer);
-    if (revision !== REVISION_ID) {
-      const title = 'the VMCS must hold the revision identifier of IA32_VMX_BASIC';
+    const shadow = hasVmxFeature(cpu.model, 'vmcs-shadowing') && revision === SHADOW_REVISION;
+    if (revision !== REVISION_ID && !shadow) {
+      const title =
+        'the VMCS must hold the revision identifier of IA32_VMX_BASIC (bit 31, the shadow-VMCS indicator, only where shadowing is offered)';
       fail(VmError.vmptrldRevision, 'vmptrld.revision', title, ` holds ${hex(revision)}, expected ${hex(REVISION_ID)}`);
       return;
     }

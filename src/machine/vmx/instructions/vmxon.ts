@@ -69,7 +69,7 @@ export const vmxonInstructions: HelperTable = {
     });
   },
 
-  /** "Enable VM functions" is not offered: SDM Vol. 3, 26.5.6.1. */
+  /** #UD outside VMX non-root operation, where the intercept performs it: SDM Vol. 3, 26.5.6.2 and 31.3. */
   vmfunc() {
     throw ud();
   },

@@ -4,11 +4,13 @@ import { Exit, Pin, Primary } from '../controls.ts';
 import { vmExit } from '../exit.ts';
 import { F } from '../fields.ts';
 import { EventKind } from '../interruption.ts';
+import { monitorTrapDue } from '../monitor-trap.ts';
+import { preemptionTimerExpired } from '../preemption-timer.ts';
 import { ExitReason } from '../reasons.ts';
 import { guestVmcs, type Vmcs } from '../vmcs.ts';
 
 /**
- * What may cause a VM exit between two instructions, in order of priority: SDM Vol. 3, 6.9, 25.6.2 (windows), 26.2 and 27.7.
+ * What may cause a VM exit between two instructions, in order of priority: SDM Vol. 3, 6.9, 25.6.2 (windows), 26.2, 26.5.1, 26.5.2 and 27.7.
  * Events that are not intercepted are left to the core, which delivers them as outside VMX.
  */
 const NMI_INFO = (0x8000_0000 | (EventKind.nmi << 8) | 2) >>> 0;
@@ -63,8 +65,16 @@ function vmExitExternal(cpu: Cpu, vmcs: Vmcs): void {
 export function interceptBoundary(cpu: Cpu): boolean {
   if (initOrSipi(cpu)) return true;
   if (cpu.activity === Activity.waitForSipi) return false;
+  if (monitorTrapDue(cpu)) {
+    vmExit(cpu, { reason: ExitReason.monitorTrapFlag });
+    return true;
+  }
   // Debug traps of the last instruction come first; the core delivers them.
   if ((cpu.pending & Pending.debug) !== 0 && !blocked(cpu, MOV_SS)) return false;
+  if (preemptionTimerExpired(cpu)) {
+    vmExit(cpu, { reason: ExitReason.preemptionTimer });
+    return true;
+  }
   const vmcs = guestVmcs(cpu);
   const primary = vmcs.num(F.primaryControls);
   if ((primary & Primary.nmiWindowExiting) !== 0 && nmiWindowOpen(cpu)) {

@@ -1,14 +1,18 @@
-import { CR4, Interruptibility } from '../../cpu/cpu.ts';
+import { CR0, CR4, Interruptibility } from '../../cpu/cpu.ts';
 import { ud } from '../../cpu/fault.ts';
+import { readMsr } from '../../cpu/msr.ts';
 import { iretInstructions } from '../../cpu/system/iret.ts';
 import { Pin, Primary, Secondary } from '../controls.ts';
 import { F } from '../fields.ts';
+import { pauseLoopExits } from '../pause-loop.ts';
 import { ExitReason } from '../reasons.ts';
 import { NO_VMCS, setNmiUnblockedBy } from '../state.ts';
-import { descriptorTableInfo, displacement, operandAndRegister, operandLinear, randomInfo, systemSegmentInfo } from './info.ts';
+import { descriptorTableInfo, displacement, operandAndRegister, operandInfo, operandLinear, randomInfo, systemSegmentInfo } from './info.ts';
 import { exitAt, primaryOn, privileged, secondaryOn, type Intercept, type InterceptTable } from './intercept.ts';
 
 /** Other system instructions in non-root operation: SDM Vol. 3, 26.1.2, 26.1.3 and 26.3. */
+
+const IA32_XSS = 0xda0;
 
 /** "Descriptor-table exiting": SDM Vol. 3, table 25-7. Stores are legal at CPL > 0 unless CR4.UMIP is 1. */
 const descriptorTable =
@@ -32,6 +36,17 @@ const random =
   (cpu, insn, vmcs) => {
     if (!secondaryOn(vmcs, control)) return false;
     exitAt(cpu, insn, reason, { instructionInfo: randomInfo(insn) });
+  };
+
+/** XSAVES and XRSTORS: SDM Vol. 3, 26.1.3. EDX:EAX, IA32_XSS and the XSS-exiting bitmap decide. */
+const supervisorState =
+  (reason: number): Intercept =>
+  (cpu, insn, vmcs) => {
+    if (!secondaryOn(vmcs, Secondary.enableXsaves)) throw ud();
+    if (cpu.cpl > 0 || (cpu.cr4bits & CR4.OSXSAVE) === 0 || (cpu.cr0bits & CR0.TS) !== 0) return false;
+    const requested = (BigInt(cpu.gpr32(2)) << 32n) | BigInt(cpu.gpr32(0));
+    if ((requested & readMsr(cpu, IA32_XSS) & vmcs.big(F.xssExitingBitmap)) === 0n) return false;
+    exitAt(cpu, insn, reason, { qualification: displacement(cpu, insn), instructionInfo: operandInfo(insn) });
   };
 
 /**
@@ -83,7 +98,9 @@ export const systemIntercepts: InterceptTable = {
     exitAt(cpu, insn, ExitReason.rdtscp);
   },
   pause(cpu, insn, vmcs) {
-    if (!primaryOn(vmcs, Primary.pauseExiting)) return false;
+    // "PAUSE exiting" goes before "PAUSE-loop exiting", which is for CPL 0 only.
+    const loop = !primaryOn(vmcs, Primary.pauseExiting);
+    if (loop && (cpu.cpl > 0 || !secondaryOn(vmcs, Secondary.pauseLoopExiting) || !pauseLoopExits(cpu, vmcs))) return false;
     exitAt(cpu, insn, ExitReason.pause);
   },
   monitor: privileged(Primary.monitorExiting, ExitReason.monitor),
@@ -106,5 +123,7 @@ export const systemIntercepts: InterceptTable = {
   ltr: systemSegment(3),
   rdrand: random(Secondary.rdrandExiting, ExitReason.rdrand),
   rdseed: random(Secondary.rdseedExiting, ExitReason.rdseed),
+  xsaves: supervisorState(ExitReason.xsaves),
+  xrstors: supervisorState(ExitReason.xrstors),
   iret,
 };
