@@ -16,6 +16,7 @@ import type { Insn } from './isa/insn.ts';
 import * as L from './layout.ts';
 import { AccessKind, commitBounce, FAULT_ABANDONED, slowAccessAt } from './mmu/slow-path.ts';
 import { SEG_BASE, SEG_WRITE_END, SEGMENT_SIZE, SEGMENTS } from './layout.ts';
+import { runExact } from './semantics/float/exact.ts';
 import { deliverEvent } from './system/deliver.ts';
 import { linearOf } from './system/operands.ts';
 import { handlerClass, handlers } from './tiers/handlers.ts';
@@ -92,6 +93,7 @@ export class Runner {
       mark: (c, record, left) => this.#mark(this.#cpu(c), record!, left!),
       divide: (c, record) => divide128(this.#cpu(c), handlers[this.#op(record!)]!.key.startsWith('idiv')),
       segment: (c, record, left) => this.#segment(this.#cpu(c), record!, left!),
+      float: (c, record, left, operation, a, b, x) => this.#float(this.#cpu(c), record!, left!, operation!, a!, b!, x!),
     };
     const units = new Units(m, functions);
     this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
@@ -443,6 +445,11 @@ export class Runner {
     this.#setFault(cpu, vector, withErrorCode.has(vector) ? code : undefined);
     this.#leaveAt(cpu, record, left);
     return Exit.fault;
+  }
+
+  #float(cpu: Cpu, record: number, left: number, operation: number, a: number, b: number, x: number): number {
+    const vector = runExact(cpu, operation, a, b, x);
+    return vector === 0 ? 0 : this.#raise(cpu, record, left, vector, 0);
   }
 
   #mark(cpu: Cpu, record: number, left: number): number {

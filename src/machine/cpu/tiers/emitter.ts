@@ -2,7 +2,7 @@ import type { FunctionBuilder, Label, Local } from '../wasm/function.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
-import { BOUNCE_END, RECORD_SIZE, TLB_ENTRIES } from '../../memory/layout.ts';
+import { BOUNCE_END, INDIRECT_TARGET_COUNT, INDIRECT_TARGETS, RECORD_SIZE, TLB_ENTRIES } from '../../memory/layout.ts';
 import { CR0, CR4, Flag } from '../cpu.ts';
 import { knownCondition } from './known-flags.ts';
 import type { KnownFlags } from './known-flags.ts';
@@ -24,6 +24,8 @@ export const imports = [
   { name: 'mark', params: ['i32', 'i32', 'i32'], result: 'i32' },
   { name: 'divide', params: ['i32', 'i32'], result: 'i32' },
   { name: 'segment', params: ['i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'hot', params: ['i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'float', params: ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32' },
 ] as const; // prettier-ignore
 export type ImportName = (typeof imports)[number]['name'];
 
@@ -117,6 +119,14 @@ export class Emitter {
     this.f.return(this.call('raise', w.i32(vector), w.i32(errorCode)));
   }
 
+  /**
+   * Calls an exact floating-point operation (semantics/float/exact.ts) on operands at addresses in linear memory; its result is in FLOAT_RESULT.
+   * Leaves with #XM or #UD if it raised an unmasked exception.
+   */
+  exact(operation: number, a: Value, b: Value, x: Value): void {
+    this.f.if(this.call('float', w.i32(operation), a, b, x), () => this.f.return(w.i32(Exit.fault)));
+  }
+
   raiseIf(condition: Value, vector: number, errorCode = 0): void {
     this.f.if(condition, () => this.raise(vector, errorCode));
   }
@@ -136,7 +146,9 @@ export class Emitter {
   immByte(): Value {
     return w.load8u(this.pc, REC_IMM);
   }
-  readonly knownImmByte: number | undefined = undefined;
+  get knownImmByte(): number | undefined {
+    return undefined;
+  }
   /** Offset of the register that is operand n, in units of the general registers (number * 8). */
   registerField(n: number): Value {
     return w.load8u(this.pc, operandField(this.operands, n));
@@ -442,6 +454,13 @@ export class Emitter {
     this.f.set(this.pc, w.i32(0));
     this.f.br(this.dispatchLabel);
     this.ended = true;
+  }
+
+  /** As `jump`, for a target that was computed: tier 1 expects the next one to be the same. */
+  jumpIndirect(linear: Value): void {
+    const slot = w.and(w.shrU(this.pc, w.i32(1)), w.i32((INDIRECT_TARGET_COUNT - 1) << 3));
+    this.f.do(w.store64(slot, linear, INDIRECT_TARGETS));
+    this.jump(linear);
   }
 
   /** Goes on at a record. */

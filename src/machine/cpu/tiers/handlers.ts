@@ -4,6 +4,7 @@ import { alu } from '../semantics/alu.ts';
 import { bits } from '../semantics/bits.ts';
 import { branches } from '../semantics/branch.ts';
 import { conditionNames, moves } from '../semantics/move.ts';
+import { float } from '../semantics/float/index.ts';
 import { muldiv } from '../semantics/muldiv.ts';
 import type { Semantics, SemanticsTable } from '../semantics/semantics.ts';
 import { shifts } from '../semantics/shift.ts';
@@ -15,13 +16,15 @@ import { RecordClass } from './record.ts';
 import { specials } from './specials.ts';
 
 /** Every operation that is emitted code, by row name; a VEX row whose name has none means what the name without its `v` does. */
-const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...moves, ...stack, ...branches, ...strings, ...sse };
+const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...moves, ...stack, ...branches, ...strings, ...sse, ...float };
 
 /** A handler of tier 0: a semantics applied to one width, address form and mode. Its number is its place in the list. */
 export interface Handler {
   readonly key: string;
   readonly class: number;
   readonly emit: Semantics;
+  /** Of a fused pair: the handler of the first instruction alone. */
+  readonly first?: Handler;
   configure(m: Emitter): void;
 }
 
@@ -131,7 +134,7 @@ function addFusedPairs(list: Handler[]): void {
         branch.configure(m);
         branch.emit(m);
       };
-      fused.set(first * 16 + cc, list.push({ key: `${h.key}+${branch.key}`, class: RecordClass.instruction, configure: h.configure, emit }) - 1);
+      fused.set(first * 16 + cc, list.push({ key: `${h.key}+${branch.key}`, class: RecordClass.instruction, configure: h.configure, emit, first: h }) - 1);
     }
   }
 }

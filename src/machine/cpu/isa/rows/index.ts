@@ -1,7 +1,9 @@
 import type { Row } from '../row.ts';
+import { floatRows } from './float.ts';
 import { integerRows } from './integer.ts';
 import { sseRows } from './sse.ts';
 import { systemRows } from './system.ts';
+import { x87Rows } from './x87.ts';
 
 /** The whole instruction set. Rows with a mandatory prefix are tried before those without. */
-export const rows: readonly Row[] = [...systemRows, ...integerRows, ...sseRows];
+export const rows: readonly Row[] = [...systemRows, ...integerRows, ...x87Rows, ...sseRows, ...floatRows];

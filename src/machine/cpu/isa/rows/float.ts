@@ -1,0 +1,49 @@
+import type { Row } from '../row.ts';
+import { twins } from './twins.ts';
+
+/**
+ * Floating-point instructions of SSE, SSE2, SSE3, SSE4.1 and AVX. Moves, shuffles and logic are elsewhere. Legacy and VEX forms are functions of
+ * units of their own: code that uses one kind mostly does not use the other.
+ */
+export const floatRows: readonly Row[] = twins(
+  `
+NP 0F 58 /r | addps V Wx | vex256
+66 0F 58 /r | addpd V Wx | vex256
+F3 0F 58 /r | addss V W4 | lig
+F2 0F 58 /r | addsd V W8 | lig
+NP 0F 5C /r | subps V Wx | vex256
+66 0F 5C /r | subpd V Wx | vex256
+F3 0F 5C /r | subss V W4 | lig
+F2 0F 5C /r | subsd V W8 | lig
+NP 0F 59 /r | mulps V Wx | vex256
+66 0F 59 /r | mulpd V Wx | vex256
+F3 0F 59 /r | mulss V W4 | lig
+F2 0F 59 /r | mulsd V W8 | lig
+NP 0F 5E /r | divps V Wx | vex256
+66 0F 5E /r | divpd V Wx | vex256
+F3 0F 5E /r | divss V W4 | lig
+F2 0F 5E /r | divsd V W8 | lig
+NP 0F 51 /r | sqrtps V Wx | vex256 unary
+66 0F 51 /r | sqrtpd V Wx | vex256 unary
+F3 0F 51 /r | sqrtss V W4 | lig
+F2 0F 51 /r | sqrtsd V W8 | lig
+NP 0F 5D /r | minps V Wx | vex256
+66 0F 5D /r | minpd V Wx | vex256
+F3 0F 5D /r | minss V W4 | lig
+F2 0F 5D /r | minsd V W8 | lig
+NP 0F 5F /r | maxps V Wx | vex256
+66 0F 5F /r | maxpd V Wx | vex256
+F3 0F 5F /r | maxss V W4 | lig
+F2 0F 5F /r | maxsd V W8 | lig
+NP 0F C2 /r | cmpps V Wx Ib | vex256
+66 0F C2 /r | cmppd V Wx Ib | vex256
+F3 0F C2 /r | cmpss V W4 Ib | lig
+F2 0F C2 /r | cmpsd V W8 Ib | lig
+NP 0F 2F /r | comiss V W4 | lig unary
+66 0F 2F /r | comisd V W8 | lig unary
+NP 0F 2E /r | ucomiss V W4 | lig unary
+66 0F 2E /r | ucomisd V W8 | lig unary
+`,
+  'float',
+  'avx-float',
+);

@@ -1,0 +1,91 @@
+import { add, div, mul, sqrt, sub } from '../../float/arithmetic.ts';
+import type { Emitter } from '../../tiers/emitter.ts';
+import type { Value } from '../../wasm/value.ts';
+import type { SemanticsTable } from '../semantics.ts';
+import { isZero, magnitude, noDenormal, normal, normalOrZero } from './domain.ts';
+import type { Operation, UnaryOperation } from './elements.ts';
+import { binaryInstruction, family, unaryInstruction } from './elements.ts';
+import { productError, productRange, sumError } from './errors.ts';
+import type { Lanes } from './lanes.ts';
+import { all, and, or } from './lanes.ts';
+
+/** ADD, SUB, MUL, DIV, SQRT. A normal result says that no operand was a NaN or infinite. */
+
+export const addition: Operation = {
+  fast(m, f, a, b) {
+    const r = m.let(f.add(a, b));
+    // A sum of zero is exact; one of unlike signs is +0 when rounded to nearest.
+    return {
+      result: r,
+      good: all(normalOrZero(f, r), noDenormal(f, a), noDenormal(f, b)),
+      rounds: () => isZero(f, m.let(sumError(m, f, a, b, r))),
+    };
+  },
+  exact: add,
+};
+
+export const subtraction: Operation = {
+  fast(m, f, a, b) {
+    const r = m.let(f.sub(a, b));
+    const negated = (): Value => m.let(f.sub(f.splat(0n), b));
+    return {
+      result: r,
+      good: all(normalOrZero(f, r), noDenormal(f, a), noDenormal(f, b)),
+      rounds: () => isZero(f, m.let(sumError(m, f, a, negated(), r))),
+    };
+  },
+  exact: sub,
+};
+
+/** Lanes in which p = a * b is exact, as far as that can be told. */
+function productIsExact(m: Emitter, f: Lanes, a: Value, b: Value, p: Value): Value {
+  const { factor, product } = productRange(f);
+  const inRange = all(magnitude(f, a, -factor, factor), magnitude(f, b, -factor, factor), magnitude(f, p, product, factor));
+  return and(m.let(inRange), isZero(f, m.let(productError(m, f, a, b, p))));
+}
+
+export const multiplication: Operation = {
+  fast(m, f, a, b) {
+    const r = m.let(f.mul(a, b));
+    const zero = m.let(and(isZero(f, r), or(isZero(f, a), isZero(f, b))));
+    return {
+      result: r,
+      good: all(or(normal(f, r), zero), noDenormal(f, a), noDenormal(f, b)),
+      rounds: () => or(zero, productIsExact(m, f, a, b, r)),
+    };
+  },
+  exact: mul,
+};
+
+export const division: Operation = {
+  fast(m, f, a, b) {
+    const r = m.let(f.div(a, b));
+    const zero = m.let(and(isZero(f, r), isZero(f, a)));
+    return {
+      result: r,
+      good: all(or(normal(f, r), zero), noDenormal(f, a), noDenormal(f, b)),
+      rounds: () => or(zero, and(f.eq(m.let(f.mul(r, b)), a), productIsExact(m, f, r, b, a))),
+    };
+  },
+  exact: div,
+};
+
+export const root: UnaryOperation = {
+  fast(m, f, a) {
+    const r = m.let(f.sqrt(a));
+    return {
+      result: r,
+      good: and(normalOrZero(f, r), noDenormal(f, a)),
+      rounds: () => or(isZero(f, r), and(f.eq(m.let(f.mul(r, r)), a), productIsExact(m, f, r, r, a))),
+    };
+  },
+  exact: sqrt,
+};
+
+export const arithmetic: SemanticsTable = {
+  ...family('add', (s) => binaryInstruction(s, addition)),
+  ...family('sub', (s) => binaryInstruction(s, subtraction)),
+  ...family('mul', (s) => binaryInstruction(s, multiplication)),
+  ...family('div', (s) => binaryInstruction(s, division)),
+  ...family('sqrt', (s) => unaryInstruction(s, root)),
+};

@@ -1,0 +1,7 @@
+import type { SemanticsTable } from '../semantics.ts';
+import { arithmetic } from './arithmetic.ts';
+import { comparisons } from './compare.ts';
+import { minMax } from './min-max.ts';
+
+/** Floating-point instructions on vector registers, by row name. */
+export const float: SemanticsTable = { ...arithmetic, ...minMax, ...comparisons };
