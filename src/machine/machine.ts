@@ -10,6 +10,7 @@ import type { CpuModel } from './cpu/models/model.ts';
 import { flushTlbAll, resetTlb } from './cpu/mmu/tlb.ts';
 import { Runner } from './cpu/runner.ts';
 import { systemInstructions } from './cpu/system/index.ts';
+import type { Accel } from './cpu/tiers/regions/cache.ts';
 import { resetCpu } from './cpu/system/init.ts';
 import type { PcDevices } from './devices/pc.ts';
 import { createPc } from './devices/pc.ts';
@@ -44,6 +45,8 @@ export interface MachineOptions {
   readonly firmware?: (services: MachineServices) => Firmware;
   /** A kernel to start without firmware. */
   readonly kernel?: (services: MachineServices) => KernelBoot;
+  /** Tier 1, the JIT: mode, threshold and bound; what is left out is as usual. */
+  readonly accel?: Partial<Accel>;
   /** QEMU's pc-testdev, for kvm-unit-tests. */
   readonly testDevice?: boolean;
 }
@@ -95,7 +98,7 @@ export class Machine implements Debuggable, MachineServices {
       stopAtInstruction: (cpu, { name }) => (this.#stopNames.has(name) ? { kind: 'vmx-instruction', cpu: cpu.index, name } : undefined),
       stopped: (reason) => this.#stop(reason),
       firmwareTrap: (cpu, physical) => this.firmware!.trap(cpu, physical),
-    });
+    }, options.accel); // prettier-ignore
     this.scheduler = new Scheduler(this.cpus, this.runner, this.clock);
     this.devices = createPc(this, {
       currentCpu: () => this.scheduler.turn,

@@ -3,6 +3,7 @@ import { CR0, CR4, EFER } from '../../src/machine/cpu/cpu.ts';
 import { loadControlRegisters } from '../../src/machine/cpu/control-registers.ts';
 import { setCodeSegment } from '../../src/machine/cpu/system/segments.ts';
 import { createLog } from '../../src/machine/log.ts';
+import type { MachineOptions } from '../../src/machine/machine.ts';
 import { Machine } from '../../src/machine/machine.ts';
 
 export const CODE = 0x10_0000;
@@ -12,13 +13,16 @@ const PAGE_TABLES = 0x1000;
 const GDT = 0x5000;
 
 /** A machine without firmware whose BSP stands in 64-bit mode at CODE, ring 0, RAM identity-mapped with 2 MiB pages. */
-export function bareMachine(options: { readonly ramSize?: number; readonly log?: (m: string) => void } = {}): Machine {
+export function bareMachine(
+  options: { readonly ramSize?: number; readonly log?: (m: string) => void; readonly accel?: MachineOptions['accel'] } = {},
+): Machine {
   const machine = new Machine({
     ramSize: options.ramSize ?? 16 << 20,
     cpus: 1,
     model: skylake,
     log: createLog(options.log ?? (() => {})),
     startDate: 0,
+    ...(options.accel && { accel: options.accel }),
   });
   const { memory } = machine;
   const cpu = machine.cpus[0]!;

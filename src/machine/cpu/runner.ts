@@ -24,6 +24,8 @@ import type { Imports, RunFunction } from './tiers/interpreter.ts';
 import { instantiateInterpreter } from './tiers/interpreter.ts';
 import { BUDGET_FLOOR, Exit, MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_WHERE, RecordClass } from './tiers/record.ts';
 import { Special } from './tiers/specials.ts';
+import type { Accel } from './tiers/regions/cache.ts';
+import { defaultAccel, RegionCache } from './tiers/regions/cache.ts';
 import { Units } from './tiers/units.ts';
 import { MARK_BREAKPOINT, reportTransfer, Transfer } from './transfers.ts';
 
@@ -55,6 +57,8 @@ export interface RunnerClient {
 /** Runs CPUs: emitted code, the helpers it calls, and what happens between instructions. */
 export class Runner {
   readonly finder: BlockFinder;
+  /** Tier 1. */
+  readonly regions: RegionCache;
   readonly #m: LinearMemory;
   readonly #services: MachineServices;
   readonly #helpers: HelperTable;
@@ -78,7 +82,8 @@ export class Runner {
   /** The instruction executed alone ended in an event: no trap follows it. */
   #eventDelivered = false;
 
-  constructor(m: LinearMemory, services: MachineServices, helpers: HelperTable, client: RunnerClient) {
+  /** @param accel what tier 1 may do; tier 0 alone gives the same results */
+  constructor(m: LinearMemory, services: MachineServices, helpers: HelperTable, client: RunnerClient, accel: Partial<Accel> = {}) {
     this.#m = m;
     this.#services = services;
     this.#helpers = helpers;
@@ -93,10 +98,12 @@ export class Runner {
       mark: (c, record, left) => this.#mark(this.#cpu(c), record!, left!),
       divide: (c, record) => divide128(this.#cpu(c), handlers[this.#op(record!)]!.key.startsWith('idiv')),
       segment: (c, record, left) => this.#segment(this.#cpu(c), record!, left!),
+      hot: (c, record) => this.#hot(this.#cpu(c), record!),
       float: (c, record, left, operation, a, b, x) => this.#float(this.#cpu(c), record!, left!, operation!, a!, b!, x!),
     };
     const units = new Units(m, functions);
     this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
+    this.regions = new RegionCache(m, this.finder.pages, units.table, { ...defaultAccel, ...accel });
     this.#run = instantiateInterpreter(m, functions, units);
   }
 
@@ -159,7 +166,7 @@ export class Runner {
   }
 
   #op(record: number): number {
-    return this.#m.u16[record >> 1]!;
+    return this.regions.op(record);
   }
 
   #tick(cpu: Cpu, n: number): void {
@@ -321,6 +328,7 @@ export class Runner {
     try {
       if (cpu.guest) cpu.rip = ripOf(cpu, linear);
       const record = this.finder.find(cpu, linear);
+      if (this.regions.forced && this.finder.pages.isKept(record)) this.regions.force(cpu, linear, record);
       if (!this.stop) return record;
       this.#leaveAt(cpu, 0, left);
       return -Exit.stop;
@@ -345,6 +353,9 @@ export class Runner {
       const target = this.finder.find(cpu, linear);
       if (flushes === this.finder.pages.stats.flushes && this.finder.pages.isKept(record) && this.finder.pages.isKept(target)) {
         this.#m.i32[(record + REC_IMM) >> 2] = target;
+        // A branch back: what it leads to is the head of a loop.
+        if (this.regions.forced) this.regions.force(cpu, linear, target);
+        else if (this.#m.i32[(record + REC_DISP) >> 2]! <= this.#offset(record)) this.regions.count(cpu, linear, target);
       }
       if (!this.stop) return target;
       this.#leaveAt(cpu, 0, left);
@@ -439,6 +450,11 @@ export class Runner {
     const helper = this.#helpers[insn.name];
     if (!helper) throw new Error(`instruction ${insn.name} has no helper`);
     helper(cpu, insn);
+  }
+
+  #hot(cpu: Cpu, record: number): number {
+    this.regions.hot(cpu, record);
+    return 0;
   }
 
   #raise(cpu: Cpu, record: number, left: number, vector: number, code: number): number {

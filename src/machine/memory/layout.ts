@@ -26,6 +26,12 @@ export const TLB_CONTEXTS = 4;
 export const TLB_PER_CPU = TLB_CONTEXTS * 2 * TLB_HALF_SIZE;
 export const TLBS = 0x4_0000;
 
+/** Heads of loops and regions (tier 1), 16 bytes each; and the last target of indirect jumps, by record. Caches. */
+export const REGION_ENTRIES = 0x70_0000;
+export const REGION_ENTRY_COUNT = 0x8000;
+export const INDIRECT_TARGETS = 0x78_0000;
+export const INDIRECT_TARGET_COUNT = 0x1000;
+
 /** Decoded code: page tables (4096 record addresses each) and records, both bump-allocated and flushed together. */
 export const CODE_TABLES = 0x80_0000;
 export const CODE_TABLE_SIZE = PAGE_SIZE * 4;
@@ -40,4 +46,4 @@ export const RAM = RECORDS + RECORDS_SIZE;
 /** RAM may not reach the PCI hole, and all of it must fit a 32-bit linear memory. */
 export const MAX_RAM = 0xc000_0000 - 0x1000_0000;
 
-if (TLBS + MAX_CPUS * TLB_PER_CPU > CODE_TABLES) throw new Error('layout: TLBs overlap code tables');
+if (TLBS + MAX_CPUS * (TLB_PER_CPU + TLB_HALF_SIZE) > REGION_ENTRIES) throw new Error('layout: TLBs overlap region entries');

@@ -286,6 +286,13 @@ export function insertCode(cpu: Cpu, linear: LinearAddr, table: number): void {
   u32[at + (CODE_TABLE >> 2)] = table;
 }
 
+/** The decoded-code table of a page, in the half in use; 0 when the TLB does not know. */
+export function lookupCode(cpu: Cpu, high: number, low: number): number {
+  const { u32 } = cpu.m;
+  const at = codeEntry(cpu.u32(L.TLB), low >>> 12) >> 2;
+  return u32[at] === (low & ~0xfff) >>> 0 && u32[at + 1] === high >>> 0 ? u32[at + (CODE_TABLE >> 2)]! : 0;
+}
+
 /**
  * A physical page became a code page or watched: accesses that must now be seen leave the TLB. Writes always, reads
  * when `reads` says so.

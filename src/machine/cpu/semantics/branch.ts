@@ -58,7 +58,7 @@ export const branches: SemanticsTable = {
     if (!m.legacy) requireCanonical(m, target);
     const linear = m.legacy ? legacyTarget(m, target) : target;
     m.takeCount();
-    m.jump(linear);
+    m.jumpIndirect(linear);
   },
   loop: counted((_, zero) => w.eqz(zero), true),
   loope: counted((m, zero) => w.and(w.eqz(zero), m.zf()), true),

@@ -89,16 +89,16 @@ function divide(signed: boolean): Semantics {
       const high = m.let(rdx.get());
       const plain = signed ? w.and(w.eq(high, w.shrS(low, w.i64(63))), w.eqz(w.and(w.eq(b, w.i64(-1)), w.eq(low, w.i64(1n << 63n))))) : w.eqz(high);
       m.f.if(
-        plain,
-        () => {
-          const q = m.let(signed ? w.divS(low, b) : w.divU(low, b));
-          rdx.set(w.sub(low, w.mul(q, b)));
-          rax.set(q);
-        },
+        w.eqz(plain),
         () => {
           // 128 by 64 bits: in TypeScript, with the divisor in SLOW_ADDRESS. 0: the quotient does not fit.
           m.f.do(w.store64(m.c, b, SLOW_ADDRESS));
           m.raiseIf(w.eqz(m.call('divide')), 0);
+        },
+        () => {
+          const q = m.let(signed ? w.divS(low, b) : w.divU(low, b));
+          rdx.set(w.sub(low, w.mul(q, b)));
+          rax.set(q);
         },
       );
       return;

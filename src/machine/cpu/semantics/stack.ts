@@ -114,7 +114,7 @@ export const stack: SemanticsTable = {
     push(m, narrow(m, codeOffset(m, m.imm(64))), m.width);
     m.takeCount();
     m.leaveIfAsked(linear);
-    m.jump(linear);
+    m.jumpIndirect(linear);
   },
   ret(m) {
     const t = top(m, m.width);

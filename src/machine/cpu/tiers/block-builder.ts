@@ -284,7 +284,8 @@ export class BlockBuilder {
       else if (kind === 'L') value = d.is4;
       else if (kind === 'Z') value = d.rm;
       else if (kind === 'A') value = 0;
-      else if (kind === 'C') continue; // always rCX: the second field may belong to another operand (SHLD)
+      else if (kind === 'C')
+        continue; // always rCX: the second field may belong to another operand (SHLD)
       else if ((kind === 'E' || kind === 'W' || kind === 'R') && !d.isMemory) value = d.rm;
       else if (kind === 'I' && o === 'Iv' && bits === 64) {
         this.#i32[(rec + REC_DISP) >> 2] = d.immLow;

@@ -33,6 +33,9 @@ export class CodePages {
   readonly insns: Insn[] = [];
   /** Counts for `--stats`. */
   readonly stats = { pages: 0, flushes: 0, invalidations: 0 };
+  readonly #byTable = new Map<number, CodePage>();
+  /** Tier 1: what was compiled from these pages goes with them. */
+  observer: { dropped(page: CodePage): void; flushed(): void } | undefined;
   /** Called when everything was dropped: code TLBs refer to tables. */
   onFlush: () => void = () => {};
 
@@ -48,6 +51,11 @@ export class CodePages {
     return this.#pages.get(CodePages.key(page, mode));
   }
 
+  /** The page whose table is at an address. */
+  byTable(table: number): CodePage | undefined {
+    return this.#byTable.get(table);
+  }
+
   pages(): Iterable<CodePage> {
     return this.#pages.values();
   }
@@ -58,6 +66,7 @@ export class CodePages {
     this.#m.u32.fill(0, table >> 2, (table + CODE_TABLE_SIZE) >> 2);
     const codePage: CodePage = { page, mode, table, starts: new Uint8Array(PAGE_SIZE / 8) };
     this.#pages.set(CodePages.key(page, mode), codePage);
+    this.#byTable.set(table, codePage);
     this.stats.pages++;
     return codePage;
   }
@@ -85,6 +94,8 @@ export class CodePages {
       const codePage = this.get(page, mode);
       if (!codePage) continue;
       found = true;
+      this.observer?.dropped(codePage);
+      this.#byTable.delete(codePage.table);
       this.#m.u32.fill(0, codePage.table >> 2, (codePage.table + CODE_TABLE_SIZE) >> 2);
       this.#freeTables.push(codePage.table);
       this.#pages.delete(CodePages.key(page, mode));
@@ -95,6 +106,8 @@ export class CodePages {
 
   flush(): void {
     this.#pages.clear();
+    this.#byTable.clear();
+    this.observer?.flushed();
     this.#freeTables.length = 0;
     this.#nextTable = 0;
     this.#nextRecord = FIRST;

@@ -134,7 +134,10 @@ function addFusedPairs(list: Handler[]): void {
         branch.configure(m);
         branch.emit(m);
       };
-      fused.set(first * 16 + cc, list.push({ key: `${h.key}+${branch.key}`, class: RecordClass.instruction, configure: h.configure, emit, first: h }) - 1);
+      fused.set(
+        first * 16 + cc,
+        list.push({ key: `${h.key}+${branch.key}`, class: RecordClass.instruction, configure: h.configure, emit, first: h }) - 1,
+      );
     }
   }
 }

@@ -9,7 +9,8 @@ import { Emitter, imports } from './emitter.ts';
 import { handlers, UNIT_FIRST } from './handlers.ts';
 import { Exit } from './record.ts';
 import type { Units } from './units.ts';
-import { UNIT_SIGNATURE } from './units.ts';
+import { REGION_SIGNATURE, UNIT_SIGNATURE } from './units.ts';
+import { enterRegion, REGION_OP } from './regions/entry.ts';
 
 /**
  * Runs one CPU. `record` 0 starts at the linear address in SLOW_ADDRESS. Leaves when less than `floor` of the budget is
@@ -22,6 +23,7 @@ export type Imports = Readonly<Record<ImportName, (...args: number[]) => number>
 export function buildInterpreter(): Uint8Array<ArrayBuffer> {
   const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32'], 'i32');
   const m = new Emitter(f);
+  const op = f.local('i32');
   f.set(m.target, w.load64(m.c, L.SLOW_ADDRESS));
   f.loop((dispatch) => {
     m.dispatchLabel = dispatch;
@@ -38,23 +40,27 @@ export function buildInterpreter(): Uint8Array<ArrayBuffer> {
     f.loop((enter) => {
       m.enterLabel = enter;
       f.if(w.ltS(m.left, m.floor), () => m.exit(w.i32(Exit.budget)));
+      f.set(op, w.load16u(m.pc));
       f.loop((next) => {
         m.nextLabel = next;
-        f.switch(w.load16u(m.pc), [
+        f.switch(op, [
           ...handlers.map((h) => () => {
             m.begin();
             h.configure(m);
             h.emit(m);
             if (m.ended) return;
             f.set(m.pc, w.add(m.pc, w.i32(16)));
+            f.set(op, w.load16u(m.pc));
             f.br(next);
           }),
-          // Any other number is that of a unit's function.
+          // Any other number is that of a region's head or of a unit's function.
           () => {
-            const index = w.sub(w.load16u(m.pc), w.i32(UNIT_FIRST));
+            f.if(w.geU(op, w.i32(REGION_OP)), () => enterRegion(m, op));
+            const index = w.sub(op, w.i32(UNIT_FIRST));
             const code = m.let(f.callIndirect(0, index, [m.c, m.pc, m.left]));
             f.if(code, () => f.return(code));
             f.set(m.pc, w.add(m.pc, w.i32(16)));
+            f.set(op, w.load16u(m.pc));
             f.br(next);
           },
         ]);
@@ -62,7 +68,7 @@ export function buildInterpreter(): Uint8Array<ArrayBuffer> {
     });
   });
   f.unreachable();
-  return buildModule(imports, { run: f }, [UNIT_SIGNATURE]);
+  return buildModule(imports, { run: f }, [UNIT_SIGNATURE, REGION_SIGNATURE]);
 }
 
 /** The record for `target`: through the code TLB and the page's table, else from TypeScript. */

@@ -9,13 +9,19 @@ import type { Imports } from './interpreter.ts';
 /** A unit's handler: (CPU block, record, budget left); 0 to go on with the next record, else an `Exit`. */
 export const UNIT_SIGNATURE: Signature = { params: ['i32', 'i32', 'i32'], result: 'i32' };
 
+/** A region: (CPU block, record, budget left, budget to leave at); the record to go on with, 0 for the address in SLOW_ADDRESS, or NOT_ENTERED. */
+export const REGION_SIGNATURE: Signature = { params: ['i32', 'i32', 'i32', 'i32'], result: 'i32' };
+export const MAX_REGIONS = 4096;
+export const REGION_FIRST = unitHandlerCount;
+
 /**
  * The interpreter is one function, and V8's optimising compiler needs the longer for it the more cases it has. So the vector
  * and floating-point instructions, a thousand handlers that most code never meets, are functions of their own, in modules that
  * are built when a block first contains one of their instructions. The interpreter reaches them through a table.
  */
 export class Units {
-  readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: unitHandlerCount });
+  /** Behind the units' functions: those of tier 1's regions. */
+  readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: REGION_FIRST + MAX_REGIONS });
   readonly #linear: LinearMemory;
   readonly #functions: Imports;
   readonly #loaded = new Set<string>();

@@ -10,6 +10,12 @@ export interface Local extends Value {
   readonly index: number;
 }
 
+/** A place in a fragment's code that is filled in later, and how deep in the fragment it lies. */
+export interface Hole {
+  readonly code: (number | Code)[];
+  readonly depth: number;
+}
+
 /** The body of one function: statements in order, structured control flow, and locals that can be given back. */
 export class FunctionBuilder {
   readonly params: readonly Type[];
@@ -126,6 +132,25 @@ export class FunctionBuilder {
   /** Calls a function of table 0, whose type has the number `type`. */
   callIndirect(type: number, index: Value, args: readonly Value[], result: Type = 'i32'): Value {
     return { type: result, code: [...args.map((a) => a.code), index.code, 0x11, ...uleb(type), 0] };
+  }
+
+  /** Emits a body apart from the function: whoever knows where it belongs places it (`Hole.depth` counts from there). */
+  fragment(body: () => void): Code {
+    const [outer, depth] = [this.#body, this.#depth];
+    this.#body = [];
+    this.#depth = 0;
+    body();
+    const code = this.#body;
+    this.#body = outer;
+    this.#depth = depth;
+    return code;
+  }
+
+  /** A hole for code that transfers control. */
+  hole(): Hole {
+    const code: (number | Code)[] = [];
+    this.do(code);
+    return { code, depth: this.#depth };
   }
 
   #nest(open: Code, body: (label: Label) => void): void {

@@ -7,11 +7,15 @@ export type Code = readonly (number | Code)[];
 export interface Value {
   readonly type: Type;
   readonly code: Code;
+  /** What it is, when the emitter knows: constants, and what follows from constants alone. */
+  readonly constant?: number | bigint;
 }
 
 export const typeCode: Record<Type, number> = { i32: 0x7f, i64: 0x7e, v128: 0x7b };
 
 export function leb(n: number | bigint): number[] {
+  if (typeof n === 'number' && n >= -64 && n < 64) return [n & 0x7f];
+  if (typeof n === 'number' && n === (n | 0)) return leb32(n);
   let v = BigInt(n);
   const out: number[] = [];
   for (;;) {
@@ -22,7 +26,21 @@ export function leb(n: number | bigint): number[] {
   }
 }
 
+function leb32(n: number): number[] {
+  const out: number[] = [];
+  for (;;) {
+    const byte = n & 0x7f;
+    n >>= 7;
+    if ((n === 0 && !(byte & 0x40)) || (n === -1 && byte & 0x40)) {
+      out.push(byte);
+      return out;
+    }
+    out.push(byte | 0x80);
+  }
+}
+
 export function uleb(n: number): number[] {
+  if (n >= 0 && n < 0x80) return [n];
   const out: number[] = [];
   for (;;) {
     const byte = n & 0x7f;
@@ -32,29 +50,34 @@ export function uleb(n: number): number[] {
   }
 }
 
-export const i32 = (n: number): Value => ({ type: 'i32', code: [0x41, ...leb(n | 0)] });
-export const i64 = (n: bigint | number): Value => ({ type: 'i64', code: [0x42, ...leb(BigInt.asIntN(64, BigInt(n)))] });
+export const i32 = (n: number): Value => ({ type: 'i32', code: [0x41, ...leb(n | 0)], constant: n | 0 });
+export function i64(n: bigint | number): Value {
+  if (typeof n === 'number' && Number.isSafeInteger(n)) return { type: 'i64', code: [0x42, ...leb(n)], constant: BigInt(n) };
+  const constant = BigInt.asIntN(64, BigInt(n));
+  return { type: 'i64', code: [0x42, ...leb(constant)], constant };
+}
 /** A constant of the same type as another value. */
 export const like = (v: Value, n: number | bigint): Value => (v.type === 'i32' ? i32(Number(BigInt.asIntN(32, BigInt(n)))) : i64(n));
 
-function binary(op32: number, op64: number, result?: Type) {
+function binary(op32: number, op64: number, result?: Type, fold32?: (a: number, b: number) => number) {
   return (a: Value, b: Value): Value => {
     if (a.type !== b.type) throw new Error(`wasm: operands of unlike types ${a.type} and ${b.type}`);
+    if (fold32 && typeof a.constant === 'number' && typeof b.constant === 'number') return i32(fold32(a.constant, b.constant));
     return { type: result ?? a.type, code: [a.code, b.code, a.type === 'i32' ? op32 : op64] };
   };
 }
 
-export const add = binary(0x6a, 0x7c);
-export const sub = binary(0x6b, 0x7d);
+export const add = binary(0x6a, 0x7c, undefined, (a, b) => a + b);
+export const sub = binary(0x6b, 0x7d, undefined, (a, b) => a - b);
 export const mul = binary(0x6c, 0x7e);
 export const divS = binary(0x6d, 0x7f);
 export const divU = binary(0x6e, 0x80);
 export const remS = binary(0x6f, 0x81);
 export const remU = binary(0x70, 0x82);
-export const and = binary(0x71, 0x83);
+export const and = binary(0x71, 0x83, undefined, (a, b) => a & b);
 export const or = binary(0x72, 0x84);
 export const xor = binary(0x73, 0x85);
-export const shl = binary(0x74, 0x86);
+export const shl = binary(0x74, 0x86, undefined, (a, b) => a << b);
 export const shrS = binary(0x75, 0x87);
 export const shrU = binary(0x76, 0x88);
 export const rotl = binary(0x77, 0x89);

@@ -1,0 +1,251 @@
+import { INDIRECT_TARGET_COUNT, INDIRECT_TARGETS, REGION_ENTRY_COUNT } from '../../../memory/layout.ts';
+import type { LinearMemory } from '../../../memory/linear-memory.ts';
+import type { Cpu } from '../../cpu.ts';
+import * as L from '../../layout.ts';
+import { lookupCode } from '../../mmu/tlb.ts';
+import { buildModule } from '../../wasm/module.ts';
+import type { CodePage, CodePages } from '../code-pages.ts';
+import { MAX_REGIONS, REGION_FIRST } from '../units.ts';
+import { compileRegion } from './compile.ts';
+import { ENTRY_COUNT, ENTRY_FLOOR, ENTRY_FUNCTION, ENTRY_OP, entryAddress, REGION_OP } from './entry.ts';
+import type { CodeMap } from './graph.ts';
+import { formGraph } from './graph.ts';
+import { CannotCompile } from './region-emitter.ts';
+
+/** `--accel`: `interp` never compiles; `jit` compiles loops that are hot; `auto` does where it pays, today the same. */
+export interface Accel {
+  readonly mode: 'interp' | 'jit' | 'auto';
+  /** Passes of a loop's head that make it hot. 1: everything is compiled when it is first executed, loop or not (for tests). */
+  readonly threshold: number;
+  /** Estimated bytes of compiled code at which the oldest is dropped. */
+  readonly maxBytes: number;
+}
+
+export const defaultAccel: Accel = { mode: 'interp', threshold: 1000, maxBytes: 256 << 20 };
+
+/** Machine code, tables and V8's own records for a byte of WebAssembly; and for a module of one region. Measured, roughly. */
+const BYTES_PER_BYTE = 8;
+const BYTES_PER_MODULE = 16 << 10;
+
+interface Region {
+  readonly entry: number;
+  readonly slot: number;
+  readonly bytes: number;
+  readonly pages: readonly CodePage[];
+}
+
+/** The head of a loop: where it is, and its region once there is one. */
+interface Entry {
+  readonly record: number;
+  readonly page: CodePage;
+  region: Region | undefined;
+}
+
+/** The compiled regions: which heads are counted, what is compiled, what goes when a page changes or space is short. */
+export class RegionCache {
+  readonly #m: LinearMemory;
+  readonly #pages: CodePages;
+  readonly #table: WebAssembly.Table;
+  readonly #accel: Accel;
+  readonly #entries: (Entry | undefined)[] = [];
+  readonly #freeEntries: number[] = [];
+  readonly #freeSlots: number[] = [];
+  #nextSlot = 0;
+  /** By page, the entries in it and the regions made from it. */
+  readonly #entriesOf = new Map<CodePage, Set<number>>();
+  readonly #regionsOf = new Map<CodePage, Set<Region>>();
+  /** Oldest first. */
+  readonly #regions = new Set<Region>();
+  #bytes = 0;
+  /** Counts for `--stats`. */
+  readonly stats = { compiles: 0, given_up: 0, evictions: 0, invalidations: 0, instructions: 0, wasmBytes: 0, milliseconds: 0 };
+
+  constructor(m: LinearMemory, pages: CodePages, table: WebAssembly.Table, accel: Accel) {
+    this.#m = m;
+    this.#pages = pages;
+    this.#table = table;
+    this.#accel = accel;
+    pages.observer = { dropped: (page) => this.#dropped(page), flushed: () => this.#flushed() };
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get regions(): number {
+    return this.#regions.size;
+  }
+
+  get on(): boolean {
+    return this.#accel.mode !== 'interp';
+  }
+
+  /** Everything is compiled at once. */
+  get forced(): boolean {
+    return this.on && this.#accel.threshold <= 1;
+  }
+
+  /** A record's own handler number. */
+  op(record: number): number {
+    const op = this.#m.u16[record >> 1]!;
+    return op < REGION_OP ? op : this.#m.u16[(entryAddress(op - REGION_OP) + ENTRY_OP) >> 1]!;
+  }
+
+  /** Counts from now on how often the block at a record, in the page being executed at a linear address, is entered. */
+  count(cpu: Cpu, linear: bigint, record: number): void {
+    if (!this.on) return;
+    const page = this.#pageAt(cpu, linear);
+    if (page && this.#m.u16[record >> 1]! < REGION_OP) this.#enter(record, page, this.#accel.threshold);
+  }
+
+  /** Compiles the block at a record and what follows, whether it is a loop or not. */
+  force(cpu: Cpu, linear: bigint, record: number): void {
+    this.count(cpu, linear, record);
+    const op = this.#m.u16[record >> 1]!;
+    if (op >= REGION_OP && !this.#entries[op - REGION_OP]!.region) this.#compile(cpu, op - REGION_OP, linear, true);
+  }
+
+  /** The loop whose head is at a record has become hot. */
+  hot(cpu: Cpu, record: number): void {
+    const op = this.#m.u16[record >> 1]!;
+    if (op >= REGION_OP) this.#compile(cpu, op - REGION_OP, cpu.u64(L.SLOT_CODE_PAGE), false);
+  }
+
+  #enter(record: number, page: CodePage, count: number): number {
+    const n = this.#freeEntries.pop() ?? (this.#entries.length < REGION_ENTRY_COUNT ? this.#entries.length : -1);
+    if (n < 0) return n;
+    this.#entries[n] = { record, page, region: undefined };
+    const { u16, u32 } = this.#m;
+    const at = entryAddress(n);
+    u32[(at + ENTRY_COUNT) >> 2] = count;
+    u16[(at + ENTRY_OP) >> 1] = u16[record >> 1]!;
+    u32[(at + ENTRY_FLOOR) >> 2] = 0;
+    u32[(at + ENTRY_FUNCTION) >> 2] = 0;
+    u16[record >> 1] = REGION_OP + n;
+    add(this.#entriesOf, page, n);
+    return n;
+  }
+
+  /** Gives the record its own number back. What the entry says of it stays until the entry is used again: tier 0 may be reading it. */
+  #leave(n: number): void {
+    const { record, page } = this.#entries[n]!;
+    this.#m.u16[record >> 1] = this.op(record);
+    this.#m.u32[(entryAddress(n) + ENTRY_FUNCTION) >> 2] = 0;
+    this.#entries[n] = undefined;
+    this.#freeEntries.push(n);
+    this.#entriesOf.get(page)?.delete(n);
+  }
+
+  #compile(cpu: Cpu, n: number, linear: bigint, straight: boolean): void {
+    const entry = this.#entries[n]!;
+    const started = performance.now();
+    const region = this.#attempt(cpu, n, entry, linear, straight);
+    this.stats.milliseconds += performance.now() - started;
+    if (!region) {
+      this.stats.given_up++;
+      this.#leave(n);
+    }
+  }
+
+  #attempt(cpu: Cpu, n: number, entry: Entry, linear: bigint, straight: boolean): Region | undefined {
+    const base = linear & ~0xfffn;
+    const excluded = new Set<number>();
+    for (let tries = 0; tries < 8; tries++) {
+      const graph = formGraph(this.#m, this.#map(cpu, base, entry.page, excluded), entry.record, entry.page, straight);
+      if (!graph) return undefined;
+      try {
+        const { code, floor } = compileRegion(this.#m, graph, (record) => this.op(record));
+        const bytes = buildModule([], { region: code });
+        this.stats.instructions += graph.instructions;
+        return this.#install(n, entry, bytes, floor, [entry.page, ...graph.pages.values()]);
+      } catch (e) {
+        if (!(e instanceof CannotCompile)) throw e;
+        excluded.add(e.record);
+      }
+    }
+    return undefined;
+  }
+
+  #install(n: number, entry: Entry, wasm: Uint8Array<ArrayBuffer>, floor: number, pages: readonly CodePage[]): Region {
+    const bytes = wasm.length * BYTES_PER_BYTE + BYTES_PER_MODULE;
+    this.#makeRoom(bytes);
+    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: { memory: this.#m.memory } });
+    this.#table.set(REGION_FIRST + slot, instance.exports['region']);
+    const region: Region = { entry: n, slot, bytes, pages };
+    entry.region = region;
+    this.#regions.add(region);
+    for (const page of pages) add(this.#regionsOf, page, region);
+    this.#bytes += bytes;
+    this.stats.compiles++;
+    this.stats.wasmBytes += wasm.length;
+    const at = entryAddress(n);
+    this.#m.i32[(at + ENTRY_FLOOR) >> 2] = floor;
+    this.#m.u32[(at + ENTRY_FUNCTION) >> 2] = REGION_FIRST + slot;
+    return region;
+  }
+
+  #makeRoom(bytes: number): void {
+    for (const region of this.#regions) {
+      if (this.#bytes + bytes <= this.#accel.maxBytes && this.#regions.size < MAX_REGIONS) return;
+      this.#drop(region);
+      this.stats.evictions++;
+    }
+  }
+
+  /** A region goes; its head is counted again. */
+  #drop(region: Region): void {
+    const at = entryAddress(region.entry);
+    this.#m.u32[(at + ENTRY_FUNCTION) >> 2] = 0;
+    this.#m.u32[(at + ENTRY_COUNT) >> 2] = this.#accel.threshold;
+    this.#entries[region.entry]!.region = undefined;
+    this.#table.set(REGION_FIRST + region.slot, null);
+    this.#freeSlots.push(region.slot);
+    this.#regions.delete(region);
+    for (const page of region.pages) this.#regionsOf.get(page)?.delete(region);
+    this.#bytes -= region.bytes;
+  }
+
+  #dropped(page: CodePage): void {
+    for (const region of this.#regionsOf.get(page) ?? []) {
+      this.#drop(region);
+      this.stats.invalidations++;
+    }
+    for (const n of this.#entriesOf.get(page) ?? []) this.#leave(n);
+    this.#regionsOf.delete(page);
+    this.#entriesOf.delete(page);
+  }
+
+  #flushed(): void {
+    for (const page of [...this.#entriesOf.keys(), ...this.#regionsOf.keys()]) this.#dropped(page);
+  }
+
+  #pageAt(cpu: Cpu, linear: bigint): CodePage | undefined {
+    const table = lookupCode(cpu, Number(BigInt.asUintN(64, linear) >> 32n), Number(BigInt.asUintN(32, linear)));
+    return table === 0 ? undefined : this.#pages.byTable(table);
+  }
+
+  #map(cpu: Cpu, base: bigint, head: CodePage, excluded: ReadonlySet<number>): CodeMap {
+    const wrap = head.mode === 64 ? 64 : 32;
+    return {
+      op: (record) => this.op(record),
+      excluded: (record) => excluded.has(record),
+      pageAt: (delta) => {
+        if (delta === 0) return head;
+        const page = this.#pageAt(cpu, BigInt.asUintN(wrap, base + BigInt(delta)));
+        return page?.mode === head.mode ? page : undefined;
+      },
+      lastTarget: (record) => {
+        const at = INDIRECT_TARGETS + ((record >> 1) & ((INDIRECT_TARGET_COUNT - 1) << 3));
+        const distance = BigInt.asIntN(wrap, this.#m.u64[at >> 3]! - base);
+        return distance > -0x4000_0000n && distance < 0x4000_0000n ? Number(distance) : undefined;
+      },
+    };
+  }
+}
+
+function add<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const set = map.get(key);
+  if (set) set.add(value);
+  else map.set(key, new Set([value]));
+}
