@@ -2,7 +2,7 @@ import { linearRip } from '../../src/machine/cpu/block-finder.ts';
 import type { GuestHooks } from '../../src/machine/cpu/hooks.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import type { Cpu } from '../../src/machine/cpu/cpu.ts';
-import { abridgedTags, fpr, initX87, physical, setAbridgedTags, setControl, setFpr, setStatus } from '../../src/machine/cpu/system/x87-image.ts';
+import { abridgedTags, fpr, initX87, physical, setAbridgedTags, setControl, setFpr, setStatus } from '../../src/machine/cpu/x87/state.ts';
 import { RAM } from '../../src/machine/memory/layout.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import type { Case, Outcome } from './case.ts';

@@ -3,6 +3,7 @@ import { GuestFault } from '../../machine/cpu/fault.ts';
 import * as L from '../../machine/cpu/layout.ts';
 import { loadControlRegisters } from '../../machine/cpu/control-registers.ts';
 import { readMsr, writeMsr } from '../../machine/cpu/msr.ts';
+import { fullTags, setTags } from '../../machine/cpu/x87/state.ts';
 import { loadSegment } from '../../machine/cpu/system/segments.ts';
 import { F, type VmcsField } from '../../machine/vmx/fields.ts';
 import { rawVmcsPointer } from '../../machine/vmx/state.ts';
@@ -116,7 +117,7 @@ export const accessors: Readonly<Record<string, Accessor>> = {
   ...numbered('st', 8, stackRegister),
   fctrl: slot32(L.FCW, 0xffff),
   fstat: slot32(L.FSW, 0xffff),
-  ftag: slot32(L.FTW, 0xffff),
+  ftag: { read: (cpu) => BigInt(fullTags(cpu)), write: (cpu, v) => (setTags(cpu, Number(v & 0xffffn)), true) },
   fiseg: slot32(L.FCS, 0xffff),
   fioff: low32(L.FIP),
   foseg: slot32(L.FDS, 0xffff),

@@ -4,9 +4,10 @@ import { gp, nm, ud } from '../fault.ts';
 import type { Insn } from '../isa/insn.ts';
 import * as L from '../layout.ts';
 import { readBytes, writeBytes } from '../mmu/access.ts';
-import { checkX87 } from './fpu.ts';
+import { setX87Selectors } from '../x87/pointers.ts';
+import { abridgedTags, fpr, physical, setAbridgedTags, setControl, setFpr, setStatus } from '../x87/state.ts';
+import { checkX87 } from '../x87/unit.ts';
 import { operandAddress, readMemory, writeMemory } from './operands.ts';
-import { abridgedTags, fpr, physical, setAbridgedTags, setControl, setFpr, setStatus } from './x87-image.ts';
 
 /** Bits of MXCSR that may be set: DAZ is offered, so all 16: SDM Vol. 1, 11.6.6. */
 export const MXCSR_MASK = 0xffff;
@@ -71,8 +72,7 @@ function fxrstor(cpu: Cpu, insn: Insn): void {
   const wide = rexW(insn);
   cpu.setU64(L.FIP, wide ? view.getBigUint64(FIELD.fip, true) : BigInt(view.getUint32(FIELD.fip, true)));
   cpu.setU64(L.FDP, wide ? view.getBigUint64(FIELD.fdp, true) : BigInt(view.getUint32(FIELD.fdp, true)));
-  cpu.setU32(L.FCS, wide ? 0 : view.getUint16(FIELD.fcs, true));
-  cpu.setU32(L.FDS, wide ? 0 : view.getUint16(FIELD.fds, true));
+  setX87Selectors(cpu, wide ? 0 : view.getUint16(FIELD.fcs, true), wide ? 0 : view.getUint16(FIELD.fds, true));
   for (let i = 0; i < 8; i++) {
     const from = FIELD.registers + i * 16;
     setFpr(cpu, physical(cpu, i), view.getBigUint64(from, true), view.getUint16(from + 8, true));

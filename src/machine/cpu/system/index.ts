@@ -3,7 +3,7 @@ import { decimalInstructions } from './decimal.ts';
 import { farTransferInstructions } from './far-transfer.ts';
 import { fastCallInstructions } from './fast-calls.ts';
 import { flagInstructions } from './flag-instructions.ts';
-import { fpuInstructions } from './fpu.ts';
+import { x87Instructions } from '../x87/index.ts';
 import { fxsaveInstructions } from './fxsave.ts';
 import { ioInstructions } from './io.ts';
 import { iretInstructions } from './iret.ts';
@@ -26,6 +26,6 @@ export const systemInstructions: HelperTable = {
   ...selectorQueryInstructions,
   ...stackFrameInstructions,
   ...decimalInstructions,
-  ...fpuInstructions,
+  ...x87Instructions,
   ...fxsaveInstructions,
 };

@@ -62,7 +62,7 @@ function resetVectors(cpu: Cpu): void {
   cpu.setU32(L.MXCSR, 0x1f80);
   cpu.setU32(L.FCW, 0x40);
   cpu.setU32(L.FSW, 0);
-  cpu.setU32(L.FTW, 0x5555);
+  cpu.setU32(L.FTW, 0);
   cpu.setU32(L.FOP, 0);
   cpu.setU64(L.FIP, 0n);
   cpu.setU64(L.FDP, 0n);

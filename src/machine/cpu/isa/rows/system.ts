@@ -31,7 +31,6 @@ export const systemRows = parseRows(
 8F /0 | pop_rm Ev | d64
 F3 90 | pause |
 9A !64 | call_far_ptr Ap |
-9B | fwait |
 9C | pushf | d64
 9D | popf | d64
 C4 /rm !64 | les Gv M |
@@ -132,15 +131,5 @@ F3 0F C7 /7r | rdpid |
 66 0F 38 80 /rm | invept Gy M | f64
 66 0F 38 81 /rm | invvpid Gy M | f64
 66 0F 38 82 /rm | invpcid Gy M | f64
-D9 /5m | fldcw M |
-D9 /7m | fnstcw M |
-D9 /4m | fldenv M |
-D9 /6m | fnstenv M |
-DB .E2 | fnclex |
-DB .E3 | fninit |
-DD /4m | frstor M |
-DD /6m | fnsave M |
-DD /7m | fnstsw_m M |
-DF .E0 | fnstsw_ax |
 `.replaceAll(/^(.+\|.*)$/gm, '$1 helper'),
 );

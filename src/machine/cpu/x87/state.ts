@@ -1,7 +1,16 @@
 import type { Cpu } from '../cpu.ts';
 import * as L from '../layout.ts';
+import { initX87Pointers } from './pointers.ts';
 
-/** The x87 state as images in memory see it: SDM Vol. 1, 8.1 and 10.5; registers lie in `L.FPR` by physical number. */
+/**
+ * The x87 state: SDM Vol. 1, 8.1. Registers lie in `L.FPR` by physical number, 16 bytes each. The tag word keeps only what is
+ * state: 3 for an empty register, 0 for any other; the rest of a tag follows from the register's contents (`fullTags`).
+ */
+
+/** Bits of the status word (8.1.3); exception flags are `float/environment.ts`'s. */
+export const Status = { SF: 0x40, ES: 0x80, C0: 0x100, C1: 0x200, C2: 0x400, TOP: 0x3800, C3: 0x4000, B: 0x8000 } as const;
+const EXCEPTIONS = 0x3f;
+const ES_AND_B = Status.ES | Status.B;
 
 export const top = (cpu: Cpu): number => (cpu.u32(L.FSW) >> 11) & 7;
 
@@ -17,15 +26,11 @@ export function fpr(cpu: Cpu, n: number): { low: bigint; high: number } {
 export function setFpr(cpu: Cpu, n: number, low: bigint, high: number): void {
   const at = L.FPR + n * 16;
   cpu.setU64(at, low);
-  cpu.setU64(at + 8, BigInt(high & 0xffff));
+  cpu.setU32(at + 8, high & 0xffff);
 }
 
-/** Exception flags of FSW, and ES and B, which follow from them and from the masks in FCW: SDM Vol. 1, 8.1.3. */
-const EXCEPTIONS = 0x3f;
-const ES_AND_B = 0x8080;
-
 /** True when an unmasked exception waits for the next waiting instruction. */
-export const exceptionPending = (cpu: Cpu): boolean => (cpu.u32(L.FSW) & 0x80) !== 0;
+export const exceptionPending = (cpu: Cpu): boolean => (cpu.u32(L.FSW) & Status.ES) !== 0;
 
 export function setControl(cpu: Cpu, fcw: number): void {
   // Bit 6 is reserved and reads as 1.
@@ -33,39 +38,49 @@ export function setControl(cpu: Cpu, fcw: number): void {
   setStatus(cpu, cpu.u32(L.FSW));
 }
 
+/** ES and B follow from the exception flags and the masks. */
 export function setStatus(cpu: Cpu, fsw: number): void {
   const unmasked = fsw & ~cpu.u32(L.FCW) & EXCEPTIONS;
   cpu.setU32(L.FSW, (fsw & 0xffff & ~ES_AND_B) | (unmasked !== 0 ? ES_AND_B : 0));
 }
 
-/** Class of a register's contents for the tag word: 0 valid, 1 zero, 2 special: SDM Vol. 1, 8.1.7. */
-function tagOf(low: bigint, high: number): number {
+export const isEmpty = (cpu: Cpu, n: number): boolean => ((cpu.u32(L.FTW) >> (n * 2)) & 3) === 3;
+
+/** Of a full tag word only "empty" is state. */
+export function setTags(cpu: Cpu, ftw: number): void {
+  const empty = ftw & (ftw >> 1) & 0x5555;
+  cpu.setU32(L.FTW, empty * 3);
+}
+
+/** Class of a register's contents: 0 valid, 1 zero, 2 special: SDM Vol. 1, 8.1.7. */
+function classOf(low: bigint, high: number): number {
   const exponent = high & 0x7fff;
   if (exponent === 0 && low === 0n) return 1;
   return exponent === 0 || exponent === 0x7fff || low >> 63n === 0n ? 2 : 0;
 }
 
-/** Sets the tag word from a full image: of it only "empty" is kept as it is; the rest follows from the contents. */
-export function setTags(cpu: Cpu, ftw: number): void {
-  let tags = 0;
+/** The tag word as FSTENV and FSAVE store it. */
+export function fullTags(cpu: Cpu): number {
+  let tags = cpu.u32(L.FTW);
   for (let n = 0; n < 8; n++) {
+    if (isEmpty(cpu, n)) continue;
     const { low, high } = fpr(cpu, n);
-    tags |= (((ftw >> (n * 2)) & 3) === 3 ? 3 : tagOf(low, high)) << (n * 2);
+    tags |= classOf(low, high) << (n * 2);
   }
-  cpu.setU32(L.FTW, tags);
+  return tags;
 }
 
 /** One bit a register, 1 = not empty: the FXSAVE form (SDM Vol. 1, 10.5.1.1). */
 export function abridgedTags(cpu: Cpu): number {
   let bits = 0;
-  for (let n = 0; n < 8; n++) if (((cpu.u32(L.FTW) >> (n * 2)) & 3) !== 3) bits |= 1 << n;
+  for (let n = 0; n < 8; n++) if (!isEmpty(cpu, n)) bits |= 1 << n;
   return bits;
 }
 
 export function setAbridgedTags(cpu: Cpu, bits: number): void {
   let tags = 0;
   for (let n = 0; n < 8; n++) if ((bits & (1 << n)) === 0) tags |= 3 << (n * 2);
-  setTags(cpu, tags);
+  cpu.setU32(L.FTW, tags);
 }
 
 /** FNINIT: SDM Vol. 2, FINIT; the data registers keep their contents. */
@@ -73,9 +88,5 @@ export function initX87(cpu: Cpu): void {
   cpu.setU32(L.FCW, 0x37f);
   cpu.setU32(L.FSW, 0);
   cpu.setU32(L.FTW, 0xffff);
-  cpu.setU32(L.FOP, 0);
-  cpu.setU64(L.FIP, 0n);
-  cpu.setU64(L.FDP, 0n);
-  cpu.setU32(L.FCS, 0);
-  cpu.setU32(L.FDS, 0);
+  initX87Pointers(cpu);
 }
