@@ -95,7 +95,8 @@ export class RegionCache {
   count(cpu: Cpu, linear: bigint, record: number): void {
     if (!this.on) return;
     const page = this.#pageAt(cpu, linear);
-    if (page && this.#m.u16[record >> 1]! < REGION_OP) this.#enter(record, page, this.#accel.threshold);
+    // 16-bit code runs in tier 0.
+    if (page && page.mode !== 16 && this.#m.u16[record >> 1]! < REGION_OP) this.#enter(record, page, this.#accel.threshold);
   }
 
   /** Compiles the block at a record and what follows, whether it is a loop or not. */

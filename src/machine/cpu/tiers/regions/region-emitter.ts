@@ -8,7 +8,7 @@ import type { Place, Width } from '../emitter.ts';
 import { AccessKind, Emitter, mask } from '../emitter.ts';
 import type { KnownFlags } from '../known-flags.ts';
 import { knownCondition } from '../known-flags.ts';
-import { operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from '../record.ts';
+import { operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE, RecordClass } from '../record.ts';
 import { Special } from '../specials.ts';
 import type { FlagState } from './flags.ts';
 import { RegionFlags } from './flags.ts';
@@ -60,11 +60,15 @@ export class RegionEmitter extends Emitter {
   /** CR0, CR4 allow SSE: looked at once, on entry. */
   usesSse = false;
   #record = 0;
+  /** First record of the instruction: it may begin with the one that computes its address. */
+  #start = 0;
   #block!: RegionBlock;
   #state: FlagState = 'unknown';
   #readsUnknown = false;
   /** The instruction has changed a register or a flag. */
   #changed = false;
+  /** After a record that computes an address: the instruction's own record follows. */
+  #inside = false;
   #edges: Edge[] = [];
   #exits: Hole[] = [];
 
@@ -86,13 +90,11 @@ export class RegionEmitter extends Emitter {
     this.#edges = [];
     this.#exits = [];
     const code = this.f.fragment(() => {
-      this.#record = block.record;
-      this.#changed = false;
+      this.#begin(block.record);
       if (loops) this.f.if(w.ltS(this.left, this.floor), () => this.leave());
       for (let r = block.record; block.leaves !== r && r <= block.last; r += RECORD_SIZE) this.#instruction(r, op(r));
       if (block.leaves !== 0) {
-        this.#record = block.leaves;
-        this.#changed = false;
+        if (!this.#inside) this.#begin(block.leaves);
         this.leave();
       }
     });
@@ -104,14 +106,15 @@ export class RegionEmitter extends Emitter {
   }
 
   #instruction(record: number, op: number): void {
-    this.#record = record;
-    this.#changed = false;
+    if (this.#inside) this.#record = record;
+    else this.#begin(record);
     if (op === Special.next || op === Special.joined) {
       this.takeCount();
       this.#go(this.#block.next!);
       return;
     }
     const handler = plainHandler(op);
+    this.#inside = handler.class === RecordClass.micro;
     this.f.scope(() => {
       this.begin();
       handler.configure(this);
@@ -119,12 +122,19 @@ export class RegionEmitter extends Emitter {
     });
   }
 
+  #begin(record: number): void {
+    this.#record = record;
+    this.#start = record;
+    this.#changed = false;
+    this.#inside = false;
+  }
+
   // ---- leaving
 
   /** Leaves before the current instruction: tier 0 executes it. */
   leave(): void {
-    if (this.#changed) throw new CannotCompile(this.#record);
-    this.#leaveTo(this.#record, this.#block.delta);
+    if (this.#changed) throw new CannotCompile(this.#start);
+    this.#leaveTo(this.#start, this.#block.delta);
   }
 
   #leaveTo(record: number, delta: number): void {
