@@ -1,9 +1,13 @@
+import type { Row } from '../../src/machine/cpu/isa/row.ts';
+
 /** Code size, and for 16 and 32-bit code the segments: flat ones, or based and limited ones with a 16 or 32-bit stack. */
 export type Mode = '64' | '32' | '32 based' | '32 small stack' | '16' | '16 big stack';
 
 /** One case for both sides: code, registers, flags, and the seed of the memory contents. */
 export interface Case {
   readonly name: string;
+  /** The row that a single case is made of. */
+  readonly row?: Row;
   readonly mode: Mode;
   readonly code: Uint8Array;
   /** Offset of the code in the code pages. */

@@ -4,20 +4,27 @@ import { describeCase, differences } from './compare.ts';
 import { Emulator } from './emulator.ts';
 import { runOnHost } from './host.ts';
 
-let shared: Emulator | undefined;
-const emulator = (): Emulator => (shared ??= new Emulator());
+let shared: readonly Emulator[] | undefined;
+const tiers = (): readonly Emulator[] => (shared ??= [new Emulator(0), new Emulator(1)]);
 
 /** Pieces that a program is also run in: it must end in the same state after the same count. */
 const PIECES = [1, 7, 70];
 
-/** How the emulator disagrees with the host about one case; empty when it does not. */
+/** How the emulator, in either tier, disagrees with the host about one case; empty when it does not. */
 export function disagreement(c: Case, host: Outcome, pieces: readonly number[] = []): string[] {
-  const whole = emulator().run(c);
-  const out = differences(c, host, whole);
-  for (const piece of pieces) {
-    const parts = emulator().run(c, piece);
-    out.push(...differences(c, host, parts).map((d) => `in pieces of ${piece}: ${d}`));
-    if (parts.count !== whole.count && host.vector !== ENDLESS) out.push(`in pieces of ${piece}: ${parts.count} ticks instead of ${whole.count}`);
+  const out: string[] = [];
+  let count = -1;
+  for (const [tier, emulator] of tiers().entries()) {
+    const whole = emulator.run(c);
+    if (tier === 0) ({ count } = whole);
+    const found = differences(c, host, whole);
+    if (whole.count !== count && host.vector !== ENDLESS) found.push(`${whole.count} ticks instead of ${count}`);
+    for (const piece of pieces) {
+      const parts = emulator.run(c, piece);
+      found.push(...differences(c, host, parts).map((d) => `in pieces of ${piece}: ${d}`));
+      if (parts.count !== count && host.vector !== ENDLESS) found.push(`in pieces of ${piece}: ${parts.count} ticks instead of ${count}`);
+    }
+    out.push(...found.map((d) => (tier === 0 ? d : `tier ${tier}: ${d}`)));
   }
   return out;
 }

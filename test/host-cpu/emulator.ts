@@ -88,8 +88,9 @@ export class Emulator {
   readonly #image = new Uint8Array(CODE_SIZE);
   #x87: Uint8Array | undefined;
 
-  constructor() {
-    this.#machine = hostLikeMachine();
+  /** @param tier 0 interprets; 1 compiles everything before it is first executed */
+  constructor(tier: 0 | 1 = 0) {
+    this.#machine = hostLikeMachine({ mode: tier === 0 ? 'interp' : 'jit', threshold: 1 });
     // Exceptions are noted and end the case, instead of going through an IDT.
     const hooks: GuestHooks = {
       instruction: () => false,

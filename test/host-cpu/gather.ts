@@ -22,7 +22,7 @@ export function gatherDemands(row: Row, d: Draft, rex: number): VectorDemands {
   let base = random.below(8);
   if (base === 5) base = 3;
   if ((base | ((rex & 1) << 3)) === RSP) base = 6;
-  const wide = /q[pdqs]/.test(row.name.replace(/^vp?gather/, '')); // VGATHERQPS, VPGATHERQD: 64-bit indices
+  const wide = row.name.startsWith('vgatherq'); // 64-bit indices
   return {
     sib: (target) => {
       const disp = random.below(256) - 128;

@@ -61,6 +61,7 @@ function cast(mold: Mold, random: Random, afresh: boolean): Case {
   const unaligned = (where === 'edge' && /^(cmps|enter)$/.test(row.name)) || row.traits.vector || isX87(row) || row.name === 'push_sreg';
   return {
     name: mold.name,
+    row,
     mode,
     code: mold.code,
     start: 0,
@@ -78,7 +79,10 @@ function makeMold(row: Row, random: Random, mode: Mode, where: Where): Mold {
   const d = newDraft(mode, random, where);
   const { gpr, setup } = d;
   const long = mode === '64';
-  d.operandBytes = row.traits.memoryBytes || (/^fx/.test(row.name) ? 512 : 8);
+  d.operandBytes =
+    row.traits.memoryBytes ||
+    Number(/_[mi](\d+)$/.exec(row.name)?.[1] ?? 0) / 8 ||
+    (/^f?x(save|rstor)/.test(row.name) ? 512 : /^f(n?save|rstor|n?stenv|ldenv)/.test(row.name) ? 108 : 10);
   const bytes: number[] = [];
   // In 64-bit mode near branches with an operand-size prefix differ between processors.
   const opsizePrefix = row.prefix < 0 && !(long && (row.branch || row.force64)) && random.chance(4);

@@ -66,7 +66,19 @@ function randomPatch(row: Row, kind: Kind, random: Random, target: number): Patc
     if (!isVector(row) && !isMmx(row) && !random.chance(3)) return undefined;
     fillLanes(bytes, kind, random);
   } else {
-    const what = random.pick(['int', 'f32', 'f64', 'f80', 'bcd', 'control'] as const);
+    const own = /^f[a-z]+_m(\d+)$/.exec(row.name)?.[1];
+    const usual = row.name.startsWith('fi')
+      ? 'int'
+      : own === '32'
+        ? 'f32'
+        : own === '64'
+          ? 'f64'
+          : own === '80'
+            ? 'f80'
+            : row.name === 'fbld'
+              ? 'bcd'
+              : 'control';
+    const what = random.chance(8) ? 'int' : usual;
     if (what === 'f80') putExtended(bytes, 0, random);
     else if (what === 'bcd') for (let n = 0; n < 10; n++) bytes[n] = n === 9 ? random.below(2) << 7 : random.below(10) | (random.below(10) << 4);
     else if (what === 'control') bytes.set(randomX87(random, false).subarray(0, 2));

@@ -4,7 +4,7 @@ import { CR0, CR4 } from '../../src/machine/cpu/cpu.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { findDescriptor } from '../../src/machine/cpu/system/descriptors.ts';
 import { loadSegment, setCodeSegment } from '../../src/machine/cpu/system/segments.ts';
-import type { Machine } from '../../src/machine/machine.ts';
+import type { Machine, MachineOptions } from '../../src/machine/machine.ts';
 import { bareMachine } from '../support/bare-machine.ts';
 import type { Mode, Segment } from './case.ts';
 import { CODE, CODE_SIZE, DATA, DATA_SIZE, GS_BASE, ldtEntries, setups } from './case.ts';
@@ -40,8 +40,8 @@ function descriptor(s: Segment): bigint {
 }
 
 /** A machine whose CPU runs at CPL 3 in Linux's user segments, with memory mapped as in harness.c. */
-export function hostLikeMachine(): Machine {
-  const machine = bareMachine();
+export function hostLikeMachine(accel?: MachineOptions['accel']): Machine {
+  const machine = bareMachine(accel ? { accel } : {});
   const { memory } = machine;
   const cpu = machine.cpus[0]!;
   memory.write64(PML4 + 256 * 8, BigInt(TABLES + 0x4000) | WRITE | PRESENT);
