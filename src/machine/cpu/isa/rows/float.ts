@@ -43,6 +43,22 @@ NP 0F 2F /r | comiss V W4 | lig unary
 66 0F 2F /r | comisd V W8 | lig unary
 NP 0F 2E /r | ucomiss V W4 | lig unary
 66 0F 2E /r | ucomisd V W8 | lig unary
+NP 0F 5A /r | cvtps2pd V Wh | vex256 unary
+66 0F 5A /r | cvtpd2ps V Wx | vex256 unary
+F3 0F 5A /r | cvtss2sd V W4 | lig
+F2 0F 5A /r | cvtsd2ss V W8 | lig
+NP 0F 5B /r | cvtdq2ps V Wx | vex256 unary
+66 0F 5B /r | cvtps2dq V Wx | vex256 unary
+F3 0F 5B /r | cvttps2dq V Wx | vex256 unary
+F3 0F E6 /r | cvtdq2pd V Wh | vex256 unary
+F2 0F E6 /r | cvtpd2dq V Wx | vex256 unary
+66 0F E6 /r | cvttpd2dq V Wx | vex256 unary
+F3 0F 2A /r | cvtsi2ss V E | lig
+F2 0F 2A /r | cvtsi2sd V E | lig
+F3 0F 2C /r | cvttss2si G W4 | lig unary
+F2 0F 2C /r | cvttsd2si G W8 | lig unary
+F3 0F 2D /r | cvtss2si G W4 | lig unary
+F2 0F 2D /r | cvtsd2si G W8 | lig unary
 `,
   'float',
   'avx-float',

@@ -6,10 +6,13 @@ import { isZero, magnitude, noDenormal, normal, normalOrZero } from './domain.ts
 import type { Operation, UnaryOperation } from './elements.ts';
 import { binaryInstruction, family, unaryInstruction } from './elements.ts';
 import { productError, productRange, sumError } from './errors.ts';
+import type { Rounds } from './instruction.ts';
 import type { Lanes } from './lanes.ts';
 import { all, and, or } from './lanes.ts';
 
 /** ADD, SUB, MUL, DIV, SQRT. A normal result says that no operand was a NaN or infinite. */
+
+const nearest = (exact: () => Value): Rounds<Value> => ({ mode: 'nearest', exact });
 
 export const addition: Operation = {
   fast(m, f, a, b) {
@@ -18,7 +21,7 @@ export const addition: Operation = {
     return {
       result: r,
       good: all(normalOrZero(f, r), noDenormal(f, a), noDenormal(f, b)),
-      rounds: () => isZero(f, m.let(sumError(m, f, a, b, r))),
+      rounds: nearest(() => isZero(f, m.let(sumError(m, f, a, b, r)))),
     };
   },
   exact: add,
@@ -31,7 +34,7 @@ export const subtraction: Operation = {
     return {
       result: r,
       good: all(normalOrZero(f, r), noDenormal(f, a), noDenormal(f, b)),
-      rounds: () => isZero(f, m.let(sumError(m, f, a, negated(), r))),
+      rounds: nearest(() => isZero(f, m.let(sumError(m, f, a, negated(), r)))),
     };
   },
   exact: sub,
@@ -51,7 +54,7 @@ export const multiplication: Operation = {
     return {
       result: r,
       good: all(or(normal(f, r), zero), noDenormal(f, a), noDenormal(f, b)),
-      rounds: () => or(zero, productIsExact(m, f, a, b, r)),
+      rounds: nearest(() => or(zero, productIsExact(m, f, a, b, r))),
     };
   },
   exact: mul,
@@ -64,7 +67,7 @@ export const division: Operation = {
     return {
       result: r,
       good: all(or(normal(f, r), zero), noDenormal(f, a), noDenormal(f, b)),
-      rounds: () => or(zero, and(f.eq(m.let(f.mul(r, b)), a), productIsExact(m, f, r, b, a))),
+      rounds: nearest(() => or(zero, and(f.eq(m.let(f.mul(r, b)), a), productIsExact(m, f, r, b, a)))),
     };
   },
   exact: div,
@@ -76,7 +79,7 @@ export const root: UnaryOperation = {
     return {
       result: r,
       good: and(normalOrZero(f, r), noDenormal(f, a)),
-      rounds: () => or(isZero(f, r), and(f.eq(m.let(f.mul(r, r)), a), productIsExact(m, f, r, r, a))),
+      rounds: nearest(() => or(isZero(f, r), and(f.eq(m.let(f.mul(r, r)), a), productIsExact(m, f, r, r, a)))),
     };
   },
   exact: sqrt,

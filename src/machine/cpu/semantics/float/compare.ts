@@ -1,6 +1,5 @@
 import { compare as compareReals } from '../../float/compare.ts';
 import type { Relation } from '../../float/compare.ts';
-import * as L from '../../layout.ts';
 import type { Emitter } from '../../tiers/emitter.ts';
 import type { Value } from '../../wasm/value.ts';
 import * as w from '../../wasm/value.ts';
@@ -12,7 +11,7 @@ import type { Shape } from './elements.ts';
 import { elementCount, family, numbered, shapes, write } from './elements.ts';
 import { exactOperation } from './exact.ts';
 import type { Elementwise } from './instruction.ts';
-import { addressOf, compute, exactly, load } from './instruction.ts';
+import { addressOf, compute, load, settle } from './instruction.ts';
 import { all, and, or } from './lanes.ts';
 
 /**
@@ -91,13 +90,9 @@ function compareFlags(s: Shape, quiet: boolean): Semantics {
     const b = m.let(load(f, false, pb, 0));
     const less = m.let(f.lt(a, b));
     const equal = m.let(f.eq(a, b));
-    const relation = m.let(w.or(lane0(less, 1), lane0(equal, 2)));
-    const good = all(or(or(less, equal), f.gt(a, b)), noDenormal(f, a), noDenormal(f, b));
-    m.f.if(w.eqz(f.allTrue(good)), () => {
-      exactly(m, number, addressOf(pa), addressOf(pb));
-      m.f.set(relation, w.load32(m.c, L.FLOAT_RESULT));
-    });
-    setRelation(m, relation);
+    const good = f.allTrue(all(or(or(less, equal), f.gt(a, b)), noDenormal(f, a), noDenormal(f, b)));
+    const [relation] = settle(m, { results: [w.or(lane0(less, 1), lane0(equal, 2))], good }, number, addressOf(pa), addressOf(pb));
+    setRelation(m, relation!);
   };
 }
 

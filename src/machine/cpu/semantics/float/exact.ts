@@ -31,6 +31,16 @@ export class ExactCall {
     return BigInt(f === f32 ? view.getUint32(address + n * 4, true) : view.getUint16(address + n * 2, true));
   }
 
+  integer(bits: 32 | 64, address: number, n: number): bigint {
+    const { view } = this.cpu.m;
+    return bits === 64 ? view.getBigInt64(address + n * 8, true) : BigInt(view.getInt32(address + n * 4, true));
+  }
+
+  /** Clears the result, for instructions whose elements do not fill it. */
+  clear(): void {
+    this.cpu.m.u8.fill(0, this.cpu.block + L.FLOAT_RESULT, this.cpu.block + L.FLOAT_RESULT + 32);
+  }
+
   /** Element n of the result. */
   set(f: Format, n: number, v: Real): void {
     this.setBits(f, n, pack(f, v));

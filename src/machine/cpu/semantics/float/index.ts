@@ -1,7 +1,9 @@
 import type { SemanticsTable } from '../semantics.ts';
 import { arithmetic } from './arithmetic.ts';
 import { comparisons } from './compare.ts';
+import { conversions } from './convert.ts';
+import { generalConversions } from './convert-general.ts';
 import { minMax } from './min-max.ts';
 
 /** Floating-point instructions on vector registers, by row name. */
-export const float: SemanticsTable = { ...arithmetic, ...minMax, ...comparisons };
+export const float: SemanticsTable = { ...arithmetic, ...minMax, ...comparisons, ...conversions, ...generalConversions };

@@ -1,6 +1,7 @@
 import * as L from '../../layout.ts';
 import type { Emitter } from '../../tiers/emitter.ts';
 import type { VectorPlace } from '../../tiers/vector-place.ts';
+import type { Local } from '../../wasm/function.ts';
 import type { Value } from '../../wasm/value.ts';
 import * as w from '../../wasm/value.ts';
 import { clearUpper, halves } from '../vector/operands.ts';
@@ -14,49 +15,73 @@ import { all, loadSplat, storeLane } from './lanes.ts';
  */
 
 /** MXCSR bits: SDM Vol. 1, figure 10-3. */
-export const MXCSR = { PE: 0x20, DAZ: 0x40, PM: 0x1000, RC: 0x6000 } as const;
+const MXCSR = { PE: 0x20, PM: 0x1000, RC: 0x6000 } as const;
+
+/** Whether rounding may show. */
+export interface Rounds<Test> {
+  /** The rounding modes in which the result is the right one. */
+  readonly mode: 'nearest' | 'any';
+  /** Which lanes are exact, or an i32 for all of it; evaluated when PE would be news. Left out: it cannot be told. */
+  readonly exact?: (() => Test) | undefined;
+}
 
 /** A result that WebAssembly computes, 16 bytes of it. */
 export interface Fast {
   readonly result: Value;
   /** Mask of the lanes for which the result is right, and raises nothing but perhaps PE. */
   readonly good: Value;
-  /** May the result be inexact? Then how to tell, as a mask of the lanes that are exact, if it can be told. */
-  readonly rounds?: 'unknown' | (() => Value);
+  /** Left out when the result is always exact. */
+  readonly rounds?: Rounds<Value> | undefined;
+}
+
+/** A result that WebAssembly computes, all of it. */
+export interface Attempt {
+  /** Pieces of 16 bytes, or of fewer, or an integer. */
+  readonly results: readonly Value[];
+  /** i32: nonzero if it is right, and raises nothing but perhaps PE. */
+  readonly good: Value;
+  readonly rounds?: Rounds<Value> | undefined;
+}
+
+/** i32: whether the bits of MXCSR are as said. */
+const mxcsrIs = (m: Emitter, mask: number, value: number): Value => w.eq(w.and(w.load32(m.c, L.MXCSR), w.i32(mask)), w.i32(value));
+
+/** i32: whether a result can be trusted. With PE masked and already set it does not matter whether it is exact. */
+function trusted(m: Emitter, { good, rounds }: Attempt): Value {
+  if (rounds === undefined) return good;
+  const { mode, exact } = rounds;
+  const rc = mode === 'nearest' ? MXCSR.RC : 0;
+  const unnoticed = mxcsrIs(m, rc | MXCSR.PM | MXCSR.PE, MXCSR.PM | MXCSR.PE);
+  if (!exact) return w.and(good, unnoticed);
+  const fine = m.let(good);
+  m.f.if(w.eqz(unnoticed), () => {
+    const reset = (): void => m.f.set(fine, w.i32(0));
+    m.f.if(w.and(fine, mxcsrIs(m, rc, 0)), () => m.f.set(fine, exact()), reset);
+  });
+  return fine;
+}
+
+/**
+ * The result of an attempt, or the exact core's where it is not to be trusted.
+ * @param exact number of the exact operation, then its operands
+ */
+export function settle(m: Emitter, attempt: Attempt, exact: number, a: Value, b: Value = w.i32(0), x: Value = w.i32(0)): readonly Local[] {
+  const results = attempt.results.map((v) => m.let(v));
+  m.f.if(w.eqz(trusted(m, attempt)), () => {
+    m.exact(exact, a, b, x);
+    for (const [n, r] of results.entries()) {
+      const load = r.type === 'v128' ? w.loadV : r.type === 'i64' ? w.load64 : w.load32;
+      m.f.set(r, load(m.c, L.FLOAT_RESULT + n * 16));
+    }
+  });
+  return results;
 }
 
 /** An operand's address as a value, for the exact core. */
 export const addressOf = (p: VectorPlace): Value => w.add(p.address, w.i32(p.offset));
-const NONE = w.i32(0);
-
-/** Calls the exact core; its result lies in FLOAT_RESULT. Leaves with the exception if one is unmasked. */
-export function exactly(m: Emitter, operation: number, a: Value, b: Value = NONE, x: Value = NONE): void {
-  m.exact(operation, a, b, x);
-}
 
 /** 16 bytes of an operand, or in a scalar instruction its lowest element in all lanes. */
 export const load = (f: Lanes, packed: boolean, p: VectorPlace, k: number): Value => (packed ? p.v128(k) : loadSplat(f.bytes, p.address, p.offset));
-
-/** i32: nonzero when MXCSR lets an inexact result pass unnoticed: rounded to nearest, PE masked and already set. */
-export const roundingIsPlain = (m: Emitter): Value =>
-  w.eq(w.and(w.load32(m.c, L.MXCSR), w.i32(MXCSR.RC | MXCSR.PM | MXCSR.PE)), w.i32(MXCSR.PM | MXCSR.PE));
-/** Rounded to nearest; whether an inexact result is noticed or not. */
-const roundsToNearest = (m: Emitter): Value => w.eqz(w.and(w.load32(m.c, L.MXCSR), w.i32(MXCSR.RC)));
-
-/** Whether all pieces can be trusted. */
-function trusted(m: Emitter, f: Lanes, pieces: readonly Fast[]): Value {
-  const good = m.let(f.allTrue(all(...pieces.map((p) => p.good))));
-  const { rounds } = pieces[0]!;
-  if (rounds === undefined) return good;
-  if (rounds === 'unknown') return w.and(good, roundingIsPlain(m));
-  m.f.if(w.eqz(roundingIsPlain(m)), () => {
-    m.f.if(w.and(good, roundsToNearest(m)), () => {
-      const exact = pieces.map((p) => (p.rounds as () => Value)());
-      m.f.set(good, f.allTrue(all(...exact)));
-    }, () => m.f.set(good, w.i32(0))); // prettier-ignore
-  });
-  return good;
-}
 
 /** One instruction whose lanes do the same. */
 export interface Elementwise {
@@ -72,30 +97,26 @@ export interface Elementwise {
  * Computes from operands and gives the 16-byte pieces of the result.
  * @param x third operand of the exact core where it is not a vector
  */
-export function compute(m: Emitter, e: Elementwise, operands: readonly VectorPlace[], x?: Value): readonly Value[] {
-  const offsets = e.packed ? halves(m) : [0];
-  const results: Value[] = [];
-  const pieces = offsets.map((k) => {
-    const piece = e.fast(m, ...operands.map((p) => m.let(load(e.lanes, e.packed, p, k))));
-    const result = m.let(piece.result);
-    results.push(result);
-    return { ...piece, result };
+export function compute(m: Emitter, e: Elementwise, operands: readonly VectorPlace[], x?: Value): readonly Local[] {
+  const { lanes: f, packed } = e;
+  const pieces = (packed ? halves(m) : [0]).map((k) => {
+    const piece = e.fast(m, ...operands.map((p) => m.let(load(f, packed, p, k))));
+    return { ...piece, result: m.let(piece.result) };
   });
-  m.f.if(w.eqz(trusted(m, e.lanes, pieces)), () => {
-    const [a, b, c] = operands.map(addressOf);
-    exactly(m, e.exact(m.vectorBytes), a!, b, c ?? x);
-    offsets.forEach((k, n) => m.f.set(results[n] as ReturnType<Emitter['let']>, w.loadV(m.c, L.FLOAT_RESULT + k)));
-  });
-  return results;
+  const every = (masks: readonly Value[]): Value => f.allTrue(all(...masks));
+  const { rounds } = pieces[0]!;
+  const exact = rounds?.exact && ((): Value => every(pieces.map((p) => p.rounds!.exact!())));
+  const attempt = { results: pieces.map((p) => p.result), good: every(pieces.map((p) => p.good)), rounds: rounds && { mode: rounds.mode, exact } };
+  const [a, b, c] = operands.map(addressOf);
+  return settle(m, attempt, e.exact(m.vectorBytes), a!, b, c ?? x);
 }
 
 /**
  * Writes a packed result: 16-byte pieces, or less of the last one. With VEX the rest of the register becomes zero (SDM Vol. 1, 14.1.3).
  */
 export function writePacked(m: Emitter, d: VectorPlace, pieces: readonly Value[]): void {
-  pieces.forEach((v, n) => m.f.do(d.setV128(v, n * 16)));
-  if (d.memory) m.commit(d.address);
-  else if (m.vex && pieces.length === 1) clearUpper(m, d);
+  for (const [n, v] of pieces.entries()) m.f.do(d.setV128(v, n * 16));
+  if (m.vex && pieces.length === 1) clearUpper(m, d);
 }
 
 /** Writes lane 0 of a scalar result; the lanes above come from another operand with VEX, and stay as they are without. */
