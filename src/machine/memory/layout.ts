@@ -31,6 +31,12 @@ export const REGION_ENTRIES = 0x70_0000;
 export const REGION_ENTRY_COUNT = 0x8000;
 export const INDIRECT_TARGETS = 0x78_0000;
 export const INDIRECT_TARGET_COUNT = 0x1000;
+/** Instructions that tier 1 executed (u64), for statistics. */
+export const TIER1_INSTRUCTIONS = INDIRECT_TARGETS + INDIRECT_TARGET_COUNT * 8;
+
+/** Vectors by immediate byte, 4 KiB a table: semantics/vector/imm-table.ts. Constants. */
+export const VECTOR_TABLES = 0x7e_0000;
+export const VECTOR_TABLES_SIZE = 0x1_0000;
 
 /** Decoded code: page tables (4096 record addresses each) and records, both bump-allocated and flushed together. */
 export const CODE_TABLES = 0x80_0000;

@@ -1,6 +1,7 @@
 import type { HelperTable } from '../helper.ts';
 import { controlRegisterInstructions } from './control-register.ts';
 import { debugRegisterInstructions } from './debug-register.ts';
+import { maskedMoveInstructions } from './masked-move.ts';
 import { msrInstructions } from './msr.ts';
 import { processorInstructions } from './processor.ts';
 import { segmentBaseInstructions } from './segment-base.ts';
@@ -10,6 +11,7 @@ import { translationInstructions } from './translation.ts';
 export const controlInstructions: HelperTable = {
   ...controlRegisterInstructions,
   ...debugRegisterInstructions,
+  ...maskedMoveInstructions,
   ...msrInstructions,
   ...translationInstructions,
   ...segmentBaseInstructions,

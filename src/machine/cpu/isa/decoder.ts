@@ -88,7 +88,7 @@ export class Decoder {
     return {
       name: row.name, mode, length, opsize, addrsize, rep, lock, rex, opcode, modrm, rm, isMemory, base, index, scale, disp, segment, segmentOverride, imm, imm2,
       reg: row.sreg >= 0 ? row.sreg : reg,
-      ...(this.vvvv >= 0 ? { vvvv: this.vvvv } : {}),
+      ...(this.vvvv >= 0 ? { vvvv: this.vvvv, vectorBytes: row.vectorBytes } : {}),
     }; // prettier-ignore
   }
 
@@ -260,7 +260,9 @@ export class Decoder {
     this.modrm = row.hasModrm ? modrm : -1;
     this.vvvv = mode === 64 ? vvvv : vvvv & 7;
     this.opsize = mode === 64 && w !== 0 ? 64 : 32;
-    return this.#operands(row, segment, modrm) ? undefined : 'truncated';
+    if (!this.#operands(row, segment, modrm)) return 'truncated';
+    // Destination, index and mask of a gather are three registers: SDM Vol. 2, 2.3.12.
+    return row.vsib && (this.reg === this.index || this.reg === this.vvvv || this.index === this.vvvv) ? 'undefined' : undefined;
   }
 
   /** ModRM and SIB with 32 and 64-bit addressing: SDM Vol. 2, tables 2-2 and 2-3. */

@@ -40,4 +40,6 @@ export interface Insn {
   readonly imm2: number;
   /** The register in VEX.vvvv; not there without a VEX prefix. */
   readonly vvvv?: number;
+  /** Bytes of the vectors, where that is 32 by VEX.L. */
+  readonly vectorBytes?: 8 | 16 | 32;
 }

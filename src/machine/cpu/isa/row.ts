@@ -15,7 +15,7 @@
  *
  * attributes: `lock` (LOCK allowed with a memory destination), `d64` (64-bit operand size by default in 64-bit mode),
  * `f64` (always), `helper` (written in TypeScript), `b` (byte operand size), `stack`/`branch` (differs outside 64-bit
- * mode), `sreg=N` (fixed segment register), `hot` (worth a handler of its own per address form), `vsib` (the index is a vector
+ * mode), `sreg=N` (fixed segment register), `hot` (worth a handler of its own per address form), `wide` (implicit general registers have the operand size), `vsib` (the index is a vector
  * register), `unit=NAME` (its handlers are not cases of the interpreter but functions of that unit, see tiers/units.ts).
  */
 export interface Row {
@@ -87,15 +87,15 @@ const readers = /^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm|clflush)$/
 /** Bytes that a vector operand (W, Q) has in memory. */
 export const vectorOperandBytes = (operand: string, vectorBytes: number): number => Number(/\d+/.exec(operand)?.[0] ?? vectorBytes);
 
-function traitsOf(name: string, operands: readonly string[], branch: boolean, vectorBytes: number): RowTraits {
+function traitsOf(name: string, operands: readonly string[], attribute: ReadonlySet<string>, vectorBytes: number): RowTraits {
   const memory = operands.find((o) => /^[EOWQ]/.test(o)) ?? '';
   const size = /^[WQ]/.test(memory)
     ? vectorOperandBytes(memory, vectorBytes)
     : ({ b: 1, w: 2, d: 4, q: 8, '1': 1, '2': 2, '4': 4 }[memory[1] ?? ''] ?? 0);
-  const relative = branch && operands[0]?.[0] === 'J';
+  const relative = attribute.has('branch') && operands[0]?.[0] === 'J';
   return {
     vector: operands.some((o) => /^[VWHPQ]/.test(o)),
-    general: operands.some((o) => /^[EG]$/.test(o)),
+    general: attribute.has('wide') || operands.some((o) => /^[EG]$/.test(o)),
     absolute: operands.some((o) => o[0] === 'O'),
     relative,
     linkable: relative && /^j|^loop/.test(name),
@@ -189,7 +189,7 @@ export function parseRow(line: string): Row {
     vvvv: operands.some((o) => /^[HB]/.test(o)),
     vsib: attribute.has('vsib'),
     unit: valueOf('unit') ?? '',
-    traits: traitsOf(name, operands, attribute.has('branch'), vectorBytes),
+    traits: traitsOf(name, operands, attribute, vectorBytes),
     handlers: new Uint16Array(256),
   }; // prettier-ignore
 }

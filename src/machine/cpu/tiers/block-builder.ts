@@ -191,7 +191,8 @@ export class BlockBuilder {
     const d = this.#decoder;
     const { row, mode } = d;
     const legacy = mode !== 64;
-    if (row.helper || (row.string && (legacy || d.addrsize !== 64 || d.segmentOverride))) {
+    const flat = mode === 64 && d.addrsize === 64 && (d.segment < 4 || row.name === 'lea');
+    if (row.helper || (row.string && (legacy || d.addrsize !== 64 || d.segmentOverride)) || (row.vsib && !flat)) {
       const rec = this.#emit(Special.helper, offset);
       this.#u8[rec + REC_B] = count;
       this.#keepInsn(rec);
@@ -206,7 +207,6 @@ export class BlockBuilder {
     let scale = 0;
     let disp = d.disp;
     if (d.isMemory) {
-      const flat = mode === 64 && d.addrsize === 64 && (d.segment < 4 || row.name === 'lea');
       if (flat && !traits.absolute) {
         if (d.base === 16) {
           base = L.SLOT_CODE_PAGE;

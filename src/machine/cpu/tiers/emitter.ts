@@ -274,6 +274,13 @@ export class Emitter {
     });
   }
 
+  /** A vector-indexed address (VSIB), without the index: base + displacement, the register of indices, log2 of the scale (i64). */
+  vsib(): { readonly base: Value; readonly index: VectorPlace; readonly scale: Value } {
+    const base = w.add(w.load64(w.add(this.c, w.load8u(this.pc, REC_BASE))), this.disp());
+    const index = new VectorPlace(this.let(w.add(this.c, w.shl(w.load8u(this.pc, REC_INDEX), w.i32(2)))), L.VECTORS, false);
+    return { base, index, scale: w.unsigned64(w.shrU(w.load16u(this.pc, REC_WHERE), w.i32(12))) };
+  }
+
   /** Vector operand n, of which `bytes` are accessed when it is in memory. */
   vector(n: number, bytes: number, use: 'read' | 'write' | 'modify', aligned: boolean): VectorPlace {
     if (!this.isMemory(n)) {

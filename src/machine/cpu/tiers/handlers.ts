@@ -8,15 +8,15 @@ import { float } from '../semantics/float/index.ts';
 import { muldiv } from '../semantics/muldiv.ts';
 import type { Semantics, SemanticsTable } from '../semantics/semantics.ts';
 import { shifts } from '../semantics/shift.ts';
-import { sse } from '../semantics/sse.ts';
 import { stack } from '../semantics/stack.ts';
 import { strings } from '../semantics/string.ts';
+import { vectors } from '../semantics/vector/index.ts';
 import type { Emitter, Form, Width } from './emitter.ts';
 import { RecordClass } from './record.ts';
 import { specials } from './specials.ts';
 
 /** Every operation that is emitted code, by row name; a VEX row whose name has none means what the name without its `v` does. */
-const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...moves, ...stack, ...branches, ...strings, ...sse, ...float };
+const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...moves, ...stack, ...branches, ...strings, ...vectors, ...float };
 
 /** A handler of tier 0: a semantics applied to one width, address form and mode. Its number is its place in the list. */
 export interface Handler {

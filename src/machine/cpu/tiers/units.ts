@@ -1,4 +1,5 @@
 import type { LinearMemory } from '../../memory/linear-memory.ts';
+import { writeImmTables } from '../semantics/vector/imm-table.ts';
 import { FunctionBuilder } from '../wasm/function.ts';
 import { buildModule, type Signature } from '../wasm/module.ts';
 import * as w from '../wasm/value.ts';
@@ -34,6 +35,7 @@ export class Units {
   /** Makes sure that a unit's functions are in the table. */
   load(unit: string): void {
     if (this.#loaded.has(unit)) return;
+    if (this.#loaded.size === 0) writeImmTables(this.#linear);
     this.#loaded.add(unit);
     const instance = new WebAssembly.Instance(compile(unit), { env: { memory: this.#linear.memory, ...this.#functions } });
     for (const { index } of unitHandlers(unit)) this.table.set(index, instance.exports[`h${index}`]);

@@ -1,9 +1,21 @@
 import type { Row } from '../row.ts';
+import { avxRows, maskMoveRows } from './avx.ts';
 import { floatRows } from './float.ts';
 import { integerRows } from './integer.ts';
+import { cryptoRows, sseIntegerRows } from './sse-integer.ts';
 import { sseRows } from './sse.ts';
 import { systemRows } from './system.ts';
 import { x87Rows } from './x87.ts';
 
 /** The whole instruction set. Rows with a mandatory prefix are tried before those without. */
-export const rows: readonly Row[] = [...systemRows, ...integerRows, ...x87Rows, ...sseRows, ...floatRows];
+export const rows: readonly Row[] = [
+  ...systemRows,
+  ...integerRows,
+  ...x87Rows,
+  ...sseRows,
+  ...sseIntegerRows,
+  ...cryptoRows,
+  ...avxRows,
+  ...maskMoveRows,
+  ...floatRows,
+];
