@@ -16,14 +16,20 @@ import { MAX_BLOCK } from './tiers/record.ts';
 
 export const modeOf = (cpu: Cpu): 16 | 32 | 64 => ([16, 32, 64] as const)[cpu.u32(L.CODE_SIZE)]!;
 
+/**
+ * The low half of CS's base: outside 64-bit mode a linear address has 32 bits. It is added as a number: V8 11.3 (Node 20)
+ * aborts while compiling a choice between two bigints that it knows to be 64-bit, a load and an `asUintN`.
+ */
+const CS_BASE = L.SEGMENTS + L.CS * L.SEGMENT_SIZE + L.SEG_BASE;
+
 /** Offset in CS of a linear address of code. */
 export function ripOf(cpu: Cpu, linear: bigint): bigint {
-  return cpu.code64 ? linear : BigInt.asUintN(32, linear - cpu.segments[L.CS]!.base);
+  return cpu.code64 ? linear : BigInt((Number(BigInt.asUintN(32, linear)) - cpu.u32(CS_BASE)) >>> 0);
 }
 
 /** Linear address of RIP. */
 export function linearRip(cpu: Cpu): bigint {
-  return cpu.code64 ? cpu.rip : BigInt.asUintN(32, cpu.rip + cpu.segments[L.CS]!.base);
+  return cpu.code64 ? cpu.rip : BigInt((cpu.u32(L.RIP) + cpu.u32(CS_BASE)) >>> 0);
 }
 
 /** Which places in code need a mark: the machine's breakpoints and probes say so. */
