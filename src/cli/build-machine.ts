@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { SymbolFile } from '../symbols/symbol-file.ts';
+import type { Accel } from '../machine/cpu/tiers/regions/cache.ts';
 import { createLog } from '../machine/log.ts';
 import { Machine, MachineError, type MachineOptions } from '../machine/machine.ts';
 import type { HostDirectory } from '../machine/uefi/files/host-directory.ts';
@@ -20,6 +21,7 @@ export interface MachineArguments {
   readonly m: string;
   readonly smp: string;
   readonly cpu: string;
+  readonly accel?: Accel['mode'];
   readonly esp?: string | undefined;
   readonly image?: string | undefined;
   readonly kernel?: string | undefined;
@@ -92,6 +94,7 @@ export function buildMachine(args: MachineArguments, write: (bytes: Uint8Array) 
       model: parseCpu(args.cpu),
       log: createLog(log),
       startDate: START_DATE,
+      ...(args.accel !== undefined && { accel: { mode: args.accel } }),
       onSerial,
       onDebugConsole: onSerial,
       ...parseDevices(args.device ?? []),

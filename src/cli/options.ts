@@ -7,6 +7,11 @@ export const machineOptions = {
   m: { type: 'string', default: '1G', requiresArg: true, describe: 'RAM, in MiB or with a suffix: 512M, 1G' },
   smp: { type: 'string', default: '1', requiresArg: true, describe: 'number of CPUs' },
   cpu: { type: 'string', default: 'skylake', requiresArg: true, describe: 'CPU model, features after it: penryn, haswell,-ept; "help" lists them' },
+  accel: {
+    choices: ['interp', 'jit', 'auto'] as const,
+    default: 'auto' as const,
+    describe: 'interpret only, or compile hot loops (auto: where it pays)',
+  },
   esp: { type: 'string', requiresArg: true, describe: 'folder to boot from, as EFI system partition (read-only)' },
   device: { type: 'string', array: true, requiresArg: true, describe: 'an additional device: pc-testdev; isa-debug-exit is always there' },
   serial: { type: 'string', default: 'stdio', requiresArg: true, describe: 'guest console: stdio, file:PATH or none' },

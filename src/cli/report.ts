@@ -17,6 +17,23 @@ const cpuServiceName = (cpu: Cpu, physical: number): string | undefined => {
   return service && `efi:${service}`;
 };
 
+/** Where the instructions were executed, and what compiling took. */
+function tier1Statistics({ runner: { regions } }: Machine, instructions: number): Record<string, number> {
+  const { stats } = regions;
+  return {
+    'tier 0 instructions': instructions - regions.instructions,
+    'tier 1 instructions': regions.instructions,
+    'regions compiled': stats.compiles,
+    'regions given up': stats.givenUp,
+    'regions evicted': stats.evictions,
+    'regions invalidated': stats.invalidations,
+    'instructions compiled': stats.instructions,
+    'seconds compiling': Number((stats.milliseconds / 1000).toFixed(3)),
+    'WebAssembly, bytes': stats.wasmBytes,
+    'compiled code, estimated bytes': regions.bytes,
+  };
+}
+
 /** What `--stats` and `--json` report. */
 export function statistics(machine: Machine, seconds: number): Record<string, number> {
   const instructions = Number(machine.instructions);
@@ -29,6 +46,7 @@ export function statistics(machine: Machine, seconds: number): Record<string, nu
     'code pages decoded': pages.stats.pages,
     'code pages invalidated': pages.stats.invalidations,
     'code cache flushes': pages.stats.flushes,
+    ...tier1Statistics(machine, instructions),
     'peak memory, MiB': Math.round(process.resourceUsage().maxRSS / 1024),
   };
 }

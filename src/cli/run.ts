@@ -19,6 +19,7 @@ export interface RunArguments {
   readonly m: string;
   readonly smp: string;
   readonly cpu: string;
+  readonly accel: 'interp' | 'jit' | 'auto';
   readonly serial: string;
   readonly esp?: string | undefined;
   readonly image?: string | undefined;

@@ -24,6 +24,7 @@ export interface TraceArguments {
   readonly m: string;
   readonly smp: string;
   readonly cpu: string;
+  readonly accel: 'interp' | 'jit' | 'auto';
   readonly serial: string;
   readonly esp?: string | undefined;
   readonly image?: string | undefined;

@@ -1,4 +1,4 @@
-import { INDIRECT_TARGET_COUNT, INDIRECT_TARGETS, REGION_ENTRY_COUNT } from '../../../memory/layout.ts';
+import { INDIRECT_TARGET_COUNT, INDIRECT_TARGETS, REGION_ENTRY_COUNT, TIER1_INSTRUCTIONS } from '../../../memory/layout.ts';
 import type { LinearMemory } from '../../../memory/linear-memory.ts';
 import type { Cpu } from '../../cpu.ts';
 import * as L from '../../layout.ts';
@@ -58,7 +58,7 @@ export class RegionCache {
   readonly #regions = new Set<Region>();
   #bytes = 0;
   /** Counts for `--stats`. */
-  readonly stats = { compiles: 0, given_up: 0, evictions: 0, invalidations: 0, instructions: 0, wasmBytes: 0, milliseconds: 0 };
+  readonly stats = { compiles: 0, givenUp: 0, evictions: 0, invalidations: 0, instructions: 0, wasmBytes: 0, milliseconds: 0 };
 
   constructor(m: LinearMemory, pages: CodePages, table: WebAssembly.Table, accel: Accel) {
     this.#m = m;
@@ -70,6 +70,11 @@ export class RegionCache {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Instructions executed by regions. */
+  get instructions(): number {
+    return Number(this.#m.u64[TIER1_INSTRUCTIONS >> 3]!);
   }
 
   get regions(): number {
@@ -143,7 +148,7 @@ export class RegionCache {
     const region = this.#attempt(cpu, n, entry, linear, straight);
     this.stats.milliseconds += performance.now() - started;
     if (!region) {
-      this.stats.given_up++;
+      this.stats.givenUp++;
       this.#leave(n);
     }
   }

@@ -1,4 +1,4 @@
-import { REGION_ENTRIES, REGION_ENTRY_COUNT } from '../../../memory/layout.ts';
+import { REGION_ENTRIES, REGION_ENTRY_COUNT, TIER1_INSTRUCTIONS } from '../../../memory/layout.ts';
 import * as L from '../../layout.ts';
 import type { Local } from '../../wasm/function.ts';
 import * as w from '../../wasm/value.ts';
@@ -42,7 +42,10 @@ export function enterRegion(m: Emitter, op: Local): void {
         f.set(pause, w.select(w.gtS(pause, floor), pause, floor));
         const record = m.let(f.callIndirect(1, region, [m.c, m.pc, m.left, pause]));
         f.if(w.ne(record, w.i32(NOT_ENTERED)), () => {
-          f.set(m.left, w.load32(m.c, L.LEFT));
+          const left = m.let(w.load32(m.c, L.LEFT));
+          const done = w.unsigned64(w.sub(m.left, left));
+          f.do(w.store64(w.i32(0), w.add(w.load64(w.i32(0), TIER1_INSTRUCTIONS), done), TIER1_INSTRUCTIONS));
+          f.set(m.left, left);
           f.if(w.eqz(record), () => m.jump(w.load64(m.c, L.SLOW_ADDRESS)));
           f.set(m.pc, record);
           f.set(op, w.load16u(record));
