@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Activity, CR0, CR4 } from '../../src/machine/cpu/cpu.ts';
+import { boundary } from '../../src/machine/cpu/boundary.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { resetCpu, signature, startup } from '../../src/machine/cpu/system/init.ts';
 import { cpuModel } from '../../src/machine/cpu/models/index.ts';
@@ -68,6 +69,17 @@ describe('power-on and INIT: SDM Vol. 3, 9.1', () => {
       ]);
       expect(w.cpu.pending).toBe(L.Pending.nmi);
     }
+  });
+  it('a SIPI that follows its INIT at once is kept, an older one is not', () => {
+    const { cpus } = fakeMachine({ cpus: 2 });
+    const cpu = cpus[1]!;
+    resetCpu(cpu, 'power-on');
+    cpu.raise(L.Pending.init | L.Pending.sipi | 0x1200_0000);
+    expect([boundary(cpu), cpu.pending]).toEqual([true, L.Pending.sipi | 0x1200_0000]);
+    expect([boundary(cpu), cpu.activity, cpu.segments[L.CS]!.selector]).toEqual([true, Activity.active, 0x1200]);
+    cpu.raise(L.Pending.sipi);
+    resetCpu(cpu, 'power-on');
+    expect(cpu.pending).toBe(0);
   });
   it('application processors wait for a SIPI, and start at its page', () => {
     const { cpus } = fakeMachine({ cpus: 2 });

@@ -9,6 +9,7 @@ import { Pack } from '../uefi/pack.ts';
 import { BootImageError, endOf, type BootSegment } from './image.ts';
 import { Low, memoryMap } from './memory-map.ts';
 import { multibootInformation, type LoadedModule } from './multiboot-info.ts';
+import { setUpRealMode } from './real-mode.ts';
 import { LOADER_MAGIC, multibootImage } from './multiboot.ts';
 
 export interface KernelOptions {
@@ -23,7 +24,6 @@ const PAGE = 0x1000;
 const [CODE, DATA] = [8, 0x10] as const;
 const [CODE_ATTR, DATA_ATTR] = [0xc09b, 0xc093] as const;
 const GDT = [0n, 0x00cf_9b00_0000_ffffn, 0x00cf_9300_0000_ffffn] as const;
-const IRET = 0xcf;
 
 const pageUp = (n: number): number => Math.ceil(n / PAGE) * PAGE;
 
@@ -69,11 +69,7 @@ export class KernelBoot {
 
   #writeLowMemory(): void {
     const { memory, cpus } = this.#machine;
-    const iret = new Pack().u16(Low.iret & 0xffff).u16(0xf000).done(); // prettier-ignore
-    for (let n = 0; n < 256; n++) memory.poke(Low.vectors + n * 4, iret);
-    memory.write(Low.iret, 1, IRET);
-    memory.write(Low.extendedData, 2, Low.end >> 4);
-    memory.write(Low.baseMemoryKib, 2, Low.end >> 10);
+    setUpRealMode(this.#machine);
     buildAcpi(Low.acpi, Low.acpiNvs, cpus.length, (at, bytes) => void memory.poke(at, bytes));
     memory.poke(Low.gdt, GDT.reduce((p, d) => p.u64(d), new Pack()).done());
   }

@@ -1,13 +1,14 @@
 /**
- * The first megabyte as `-kernel` leaves it, without a BIOS: like a PC's, with an interrupt vector table that returns at
- * once, and the ACPI tables where they are looked for.
+ * The first megabyte as `-kernel` leaves it, without a BIOS: like a PC's, with handlers for interrupts in real mode and the
+ * ACPI tables where they are looked for.
  */
 export const Low = {
   /** Real-mode interrupt vectors, all of them to `iret`. */
   vectors: 0,
-  /** BIOS data area: base memory in KiB and the segment of the extended BIOS data area, which some kernels read. */
+  /** BIOS data area: base memory in KiB, the segment of the extended BIOS data area, and the count of timer ticks. */
   baseMemoryKib: 0x413,
   extendedData: 0x40e,
+  ticks: 0x46c,
   /** Kernels may be loaded from here. */
   free: 0x1000,
   /** Multiboot information, command lines and memory map, if no kernel lies there. */
@@ -17,7 +18,8 @@ export const Low = {
   acpiNvs: 0xe_0000,
   acpi: 0xe_0040,
   gdt: 0xf_0000,
-  /** The address of the dummy interrupt handler in the PC's BIOS. */
+  /** Addresses of the handlers in the PC's BIOS: IRQ 0, and the one that only returns. */
+  timer: 0xf_fea5,
   iret: 0xf_ff53,
   high: 0x10_0000,
 } as const;

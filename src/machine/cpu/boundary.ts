@@ -22,7 +22,7 @@ export function boundary(cpu: Cpu): boolean {
   if (pending === 0) return false;
   if (cpu.guest?.boundary(cpu)) return true;
   if (pending & P.init && cpu.vmxMode === VmxMode.off) {
-    cpu.clear(P.init | P.sipi | P.nmi);
+    cpu.clear(P.init | P.nmi); // a SIPI that is pending was sent after this INIT, which dropped older ones
     resetCpu(cpu, 'init');
     cpu.irq.init?.();
     return true;

@@ -1,7 +1,7 @@
 import type { MachineServices } from '../machine-services.ts';
 import type { Device, Plain } from './device.ts';
-import type { IoApic } from './ioapic.ts';
 import { IOAPIC_PINS } from './ioapic.ts';
+import type { IrqLine } from './irq-line.ts';
 import { checkedState } from './state.ts';
 
 const LATCH = 0xe0;
@@ -20,7 +20,8 @@ export class PcTestDevice implements Device {
   #latch = 0;
   #memory = new Uint8Array(IO_MEMORY.length);
 
-  constructor({ ports, memory }: MachineServices, ioapic: IoApic) {
+  /** @param line the interrupt line of a number: ISA's for 0 to 15, above them the IOAPIC's */
+  constructor({ ports, memory }: MachineServices, line: (n: number) => IrqLine) {
     const shift = (port: number): number => (port - LATCH) * 8;
     ports.map({
       name: 'pc-testdev latch',
@@ -37,7 +38,7 @@ export class PcTestDevice implements Device {
       base: IRQ,
       length: IOAPIC_PINS,
       read: () => 0,
-      write: (port, _size, value) => ioapic.setLine(port - IRQ, value !== 0),
+      write: (port, _size, value) => line(port - IRQ)(value !== 0),
     });
     memory.mapMmio({
       name: 'pc-testdev memory',

@@ -100,7 +100,7 @@ export function createPc(machine: MachineServices, options: PcOptions): PcDevice
   const pmFunction = pci.add(powerManagement((base) => pm.setBase(base)));
   mapDebugPorts(ports, options.onDebugConsole ?? ignore, options.onDebugExit ?? ignore);
   const fwCfg = new FwCfg(ports, fwCfgItems(memory.ramSize, cpus.length));
-  const testDevice = options.testDevice === true ? [new PcTestDevice(machine, ioapic)] : [];
+  const testDevice = options.testDevice === true ? [new PcTestDevice(machine, (n) => (n < 16 ? isaIrq(n) : (on) => ioapic.setLine(n, on)))] : [];
   const legacy = new LegacyPorts(ports);
 
   // Interrupt controllers come first, so that a line that a device drives in its own reset finds them ready.

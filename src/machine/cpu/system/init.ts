@@ -51,7 +51,8 @@ export function resetCpu(cpu: Cpu, kind: 'power-on' | 'init'): void {
   setRip(cpu, 0xfff0n);
   cpu.interruptibility = 0;
   cpu.setU64(L.PENDING_DEBUG, 0n);
-  cpu.clear(L.Pending.init | L.Pending.sipi | L.Pending.debug | L.Pending.window | (kind === 'power-on' ? L.Pending.nmi | L.Pending.interrupt : 0));
+  const outside = L.Pending.sipi | L.Pending.nmi | L.Pending.interrupt; // what comes from the APIC outlives an INIT
+  cpu.clear(L.Pending.init | L.Pending.debug | L.Pending.window | (kind === 'power-on' ? outside : 0));
   // Processors other than the bootstrap processor wait for a SIPI: SDM Vol. 3, 8.4.3.
   cpu.activity = cpu.index === 0 ? Activity.active : Activity.waitForSipi;
 }
