@@ -39,7 +39,7 @@ export function multibootInformation(at: number, { ramSize, commandLine, modules
   const info = new Pack()
     .u32(sizes | bootDevice | line | mods | memoryMap | loaderName)
     .u32(Low.end >> 10)
-    .u32((ramSize - Low.high) >> 10)
+    .u32((ramSize - Low.high) / 1024)
     .u32(BOOT_DEVICE)
     .u32(command)
     .u32(modules.length)
