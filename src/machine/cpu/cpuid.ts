@@ -3,6 +3,7 @@ import { CR4, type Cpu } from './cpu.ts';
 import * as L from './layout.ts';
 import { cpuidBits } from './models/cpuid-bits.ts';
 import type { CpuModel } from './models/model.ts';
+import { xsaveLeaf } from './xsave/cpuid.ts';
 
 export interface CpuidResult {
   readonly eax: number;
@@ -86,6 +87,7 @@ const leaves: Readonly<Record<number, Leaf>> = {
     if (subleaf === 1) return { eax: coreBits(cpu), ebx: cpu.machine.cpus.length, ecx: 0x201, edx };
     return { ecx: subleaf & 0xff, edx };
   },
+  0xd: xsaveLeaf,
   0x8000_0000: () => ({ eax: MAX_EXTENDED }),
   0x8000_0001: ({ model }) => ({ ecx: featureBits(model, 0x8000_0001, 'ecx'), edx: featureBits(model, 0x8000_0001, 'edx') }),
   0x8000_0002: (cpu) => brand(cpu, 0),

@@ -6,6 +6,7 @@ import { msrInstructions } from './msr.ts';
 import { processorInstructions } from './processor.ts';
 import { segmentBaseInstructions } from './segment-base.ts';
 import { translationInstructions } from './translation.ts';
+import { xsaveInstructions } from '../xsave/index.ts';
 
 /** Instructions that control the processor, by `Insn.name`. */
 export const controlInstructions: HelperTable = {
@@ -16,4 +17,5 @@ export const controlInstructions: HelperTable = {
   ...translationInstructions,
   ...segmentBaseInstructions,
   ...processorInstructions,
+  ...xsaveInstructions,
 };

@@ -1,9 +1,8 @@
-import { CR4, Flag } from '../cpu.ts';
+import { Flag } from '../cpu.ts';
 import { cpuid } from '../cpuid.ts';
 import { gp, ud } from '../fault.ts';
 import type { Cpu } from '../cpu.ts';
 import type { Helper, HelperTable } from '../helper.ts';
-import * as L from '../layout.ts';
 import { readLinear } from '../mmu/access.ts';
 import { linearOf } from '../system/operands.ts';
 import { requireCpl0 } from './control-register.ts';
@@ -24,10 +23,7 @@ function requireMonitor(cpu: Cpu): void {
   if (!cpu.model.features.has('monitor') || cpu.cpl !== 0) throw ud();
 }
 
-/** State components that XCR0 may enable: SDM Vol. 1, 13.3. */
-const xcr0Bits = (cpu: Cpu): bigint => (cpu.model.features.has('avx') ? 7n : 3n);
-
-/** CPUID, extended control registers, caches, hints: SDM Vol. 2. */
+/** CPUID, caches, hints: SDM Vol. 2. */
 export const processorInstructions: HelperTable = {
   cpuid(cpu) {
     const { eax, ebx, ecx, edx } = cpuid(cpu, cpu.gpr32(RAX), cpu.gpr32(RCX));
@@ -35,21 +31,6 @@ export const processorInstructions: HelperTable = {
     cpu.setGpr32(RBX, ebx);
     cpu.setGpr32(RCX, ecx);
     cpu.setGpr32(RDX, edx);
-  },
-  xgetbv(cpu) {
-    if ((cpu.cr4bits & CR4.OSXSAVE) === 0) throw ud();
-    if (cpu.gpr32(RCX) !== 0) throw gp();
-    const value = cpu.u64(L.XCR0);
-    cpu.setGpr32(RAX, Number(value & 0xffff_ffffn));
-    cpu.setGpr32(RDX, Number(value >> 32n));
-  },
-  xsetbv(cpu) {
-    if ((cpu.cr4bits & CR4.OSXSAVE) === 0) throw ud();
-    requireCpl0(cpu);
-    const value = (BigInt(cpu.gpr32(RDX)) << 32n) | BigInt(cpu.gpr32(RAX));
-    // x87 always; AVX not without SSE.
-    if (cpu.gpr32(RCX) !== 0 || (value & 1n) === 0n || (value & ~xcr0Bits(cpu)) !== 0n || (value & 6n) === 4n) throw gp();
-    cpu.setU64(L.XCR0, value);
   },
   wbinvd: cacheFlush,
   invd: cacheFlush,

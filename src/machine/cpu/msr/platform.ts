@@ -1,6 +1,7 @@
 /** APIC base, feature control and what identifies the processor: SDM Vol. 4, 2.1. */
 import { gp } from '../fault.ts';
 import * as L from '../layout.ts';
+import { xssBits } from '../xsave/components.ts';
 import { constant, MsrSlot, msrSlot, setMsrSlot, stored, within, type Msr } from './row.ts';
 
 /** IA32_APIC_BASE: BSP, x2APIC enable, global enable: SDM Vol. 3, 11.4.4. */
@@ -57,6 +58,7 @@ export const platformMsrs: readonly Msr[] = [
   constant(0x79, 'IA32_BIOS_UPDT_TRIG', 'SDM Vol. 3, 10.11.6', () => 0n, { ignored: true }),
   // Software writes 0, executes CPUID and reads the revision in the upper half.
   constant(0x8b, 'IA32_BIOS_SIGN_ID', 'SDM Vol. 3, 10.11.7', () => 1n << 32n, { ignored: true }),
+  stored(0xda0, 'IA32_XSS', 'SDM Vol. 1, 13.3', MsrSlot.xss, (value, cpu) => (value & ~xssBits(cpu.model)) === 0n, { needs: 'xsaves' }),
   constant(0xce, 'MSR_PLATFORM_INFO', 'SDM Vol. 4, table 2-15', () => PLATFORM_INFO),
   // No error-reporting banks.
   constant(0x179, 'IA32_MCG_CAP', 'SDM Vol. 3, 16.3.1.1', () => 0n, { needs: 'mca' }),

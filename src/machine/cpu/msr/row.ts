@@ -41,6 +41,7 @@ export const MsrSlot = {
   mtrrVariable: 16,
   /** Eleven fixed-range registers. */
   mtrrFixed: 32,
+  xss: 48,
 } as const;
 
 /** Offset of a slot in the CPU block. */

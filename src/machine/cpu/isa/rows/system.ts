@@ -110,6 +110,12 @@ NP 0F 78 /r | vmread Ey Gy | f64
 NP 0F 79 /r | vmwrite Gy Ey | f64
 0F A2 | cpuid |
 0F AA | rsm |
+NP 0F AE /4m | xsave M |
+NP 0F AE /5m | xrstor M |
+NP 0F AE /6m | xsaveopt M |
+NP 0F C7 /3m | xrstors M |
+NP 0F C7 /4m | xsavec M |
+NP 0F C7 /5m | xsaves M |
 NP 0F AE /0m | fxsave M |
 NP 0F AE /1m | fxrstor M |
 NP 0F AE /2m | ldmxcsr M |
