@@ -53,7 +53,7 @@ export interface Row {
   /** VEX.vvvv names an operand; else it must be 1111B. */
   readonly vvvv: boolean;
   readonly vsib: boolean;
-  /** Name of the unit whose functions the handlers are; empty: the interpreter. */
+  /** Name of the unit whose functions the handlers are, `avx/vpaddb`; empty: the interpreter. */
   readonly unit: string;
   /** What follows from the above, worked out once because decoding asks for it again and again. */
   readonly traits: RowTraits;
@@ -188,7 +188,7 @@ export function parseRow(line: string): Row {
     vectorBytes,
     vvvv: operands.some((o) => /^[HB]/.test(o)),
     vsib: attribute.has('vsib'),
-    unit: valueOf('unit') ?? '',
+    unit: valueOf('unit') === undefined ? '' : `${valueOf('unit')}/${name}`,
     traits: traitsOf(name, operands, attribute, vectorBytes),
     handlers: new Uint16Array(256),
   }; // prettier-ignore

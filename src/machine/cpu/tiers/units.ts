@@ -17,8 +17,9 @@ export const REGION_FIRST = unitHandlerCount;
 
 /**
  * The interpreter is one function, and V8's optimising compiler needs the longer for it the more cases it has. So the vector
- * and floating-point instructions, a thousand handlers that most code never meets, are functions of their own, in modules that
- * are built when a block first contains one of their instructions. The interpreter reaches them through a table.
+ * and floating-point instructions, a thousand handlers that most code never meets, are functions of their own. A unit is the
+ * module of one instruction in all its forms, built when a block first contains it: some milliseconds, where a module of all
+ * would take a second. The interpreter reaches the functions through a table.
  */
 export class Units {
   /** Behind the units' functions: those of tier 1's regions. */
