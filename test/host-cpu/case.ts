@@ -8,6 +8,8 @@ export interface Case {
   readonly name: string;
   /** The row that a single case is made of. */
   readonly row?: Row;
+  /** Offset of its memory operand in the data pages. */
+  readonly target?: number | undefined;
   readonly mode: Mode;
   readonly code: Uint8Array;
   /** Offset of the code in the code pages. */

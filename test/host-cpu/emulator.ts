@@ -16,30 +16,12 @@ import {
   MXCSR_DEFAULT,
   READ_ONLY,
   READ_ONLY_SEED,
-  SEEDS,
   setups,
   X87_SIZE,
   x87Default,
 } from './case.ts';
+import { fill, initialData, seeded } from './memory.ts';
 import { enterMode, GS_PAGE, hostLikeMachine } from './world.ts';
-
-/** The memory contents of a seed, as harness.c makes them. */
-function fill(words: Uint32Array, seed: number): void {
-  let x = seed;
-  for (let n = 0; n < words.length; n++) {
-    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
-    words[n] = x ^ (x >>> 15);
-  }
-}
-
-/** Contents of the data pages and of GS's page by seed: they come round again and again. */
-const seeded = Array.from({ length: SEEDS }, (_, seed) => {
-  const data = new Uint8Array(DATA_SIZE);
-  const gs = new Uint8Array(4096);
-  fill(new Uint32Array(data.buffer), seed);
-  fill(new Uint32Array(gs.buffer), seed + 1);
-  return { data, gs };
-});
 
 /** Index of half n of the XMM registers, low halves first. */
 const vectorHalf = (cpu: Cpu, n: number): number => (cpu.block + L.VECTORS + (n >> 1) * L.VECTOR_SIZE + (n & 1) * 8) >> 3;
@@ -68,6 +50,8 @@ function saveX87(cpu: Cpu): Uint8Array {
   return image;
 }
 
+const PLAIN_X87 = x87Default();
+
 /** What a run of the emulator gives beside the outcome. */
 export interface Run extends Outcome {
   /** Ticks: instructions, and the event that ended the case. */
@@ -86,7 +70,8 @@ export class Emulator {
   #length = 0;
   readonly #before = new Uint8Array(DATA_SIZE);
   readonly #image = new Uint8Array(CODE_SIZE);
-  #x87: Uint8Array | undefined;
+  /** The x87 state is as FNINIT leaves it, registers zero. */
+  #plainX87 = false;
 
   /** @param tier 0 interprets; 1 compiles everything before it is first executed */
   constructor(tier: 0 | 1 = 0) {
@@ -127,6 +112,8 @@ export class Emulator {
     if (this.#vector < 0) this.#vector = ENDLESS;
     const end = CODE + c.start + c.code.length;
     const done = this.#vector === GP && linearRip(cpu) === BigInt(end) && this.#error === 0 && end < CODE + CODE_SIZE;
+    const x87 = saveX87(cpu);
+    this.#plainX87 = Buffer.compare(x87, PLAIN_X87) === 0;
     return {
       gpr: Array.from({ length: 16 }, (_, n) => cpu.gpr(n)),
       flags: cpu.rflags,
@@ -139,7 +126,7 @@ export class Emulator {
       xmm: Array.from({ length: 32 }, (_, n) => machine.linear.u64[vectorHalf(cpu, n)]!),
       ymmHigh: Array.from({ length: 32 }, (_, n) => machine.linear.u64[vectorHalf(cpu, n) + 2]!),
       mxcsr: cpu.u32(L.MXCSR),
-      x87: saveX87(cpu),
+      x87,
       changes: this.#changes(),
       count: Number(cpu.retired - before),
     };
@@ -149,19 +136,16 @@ export class Emulator {
     const machine = this.#machine;
     const cpu = machine.cpus[0]!;
     const { u8, u64 } = machine.linear;
-    const { data, gs } = seeded[Number(c.seed)]!;
-    this.#before.set(data);
-    if (c.patch) this.#before.set(c.patch.bytes, c.patch.at);
+    initialData(c, this.#before);
     u8.set(this.#before, RAM + DATA);
-    u8.set(gs, RAM + GS_PAGE);
+    u8.set(seeded[Number(c.seed)]!.gs, RAM + GS_PAGE);
     this.#placeCode(c);
     for (const [n, v] of c.gpr.entries()) cpu.setGpr(n, v);
     for (let n = 0; n < 32; n++) {
       u64[vectorHalf(cpu, n)] = c.xmm[n]!;
       u64[vectorHalf(cpu, n) + 2] = c.ymmHigh?.[n] ?? 0n;
     }
-    if (this.#x87 !== c.x87 || c.x87) loadX87(cpu, c.x87 ?? x87Default());
-    this.#x87 = c.x87;
+    if (c.x87 || !this.#plainX87) loadX87(cpu, c.x87 ?? PLAIN_X87);
     cpu.setU32(L.MXCSR, c.mxcsr ?? MXCSR_DEFAULT);
     cpu.rflags = c.flags | 0x202;
     enterMode(cpu, c.mode);

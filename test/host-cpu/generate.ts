@@ -62,6 +62,7 @@ function cast(mold: Mold, random: Random, afresh: boolean): Case {
   return {
     name: mold.name,
     row,
+    target: draft.target === undefined ? undefined : draft.target - DATA,
     mode,
     code: mold.code,
     start: 0,
