@@ -59,6 +59,22 @@ F3 0F 2C /r | cvttss2si G W4 | lig unary
 F2 0F 2C /r | cvttsd2si G W8 | lig unary
 F3 0F 2D /r | cvtss2si G W4 | lig unary
 F2 0F 2D /r | cvtsd2si G W8 | lig unary
+66 0F 3A 08 /r | roundps V Wx Ib | vex256 unary
+66 0F 3A 09 /r | roundpd V Wx Ib | vex256 unary
+66 0F 3A 0A /r | roundss V W4 Ib | lig
+66 0F 3A 0B /r | roundsd V W8 Ib | lig
+66 0F D0 /r | addsubpd V Wx | vex256
+F2 0F D0 /r | addsubps V Wx | vex256
+66 0F 7C /r | haddpd V Wx | vex256
+F2 0F 7C /r | haddps V Wx | vex256
+66 0F 7D /r | hsubpd V Wx | vex256
+F2 0F 7D /r | hsubps V Wx | vex256
+66 0F 3A 40 /r | dpps V Wx Ib | vex256
+66 0F 3A 41 /r | dppd V Wx Ib | vex
+NP 0F 52 /r | rsqrtps V Wx | vex256 unary
+F3 0F 52 /r | rsqrtss V W4 | lig
+NP 0F 53 /r | rcpps V Wx | vex256 unary
+F3 0F 53 /r | rcpss V W4 | lig
 `,
   'float',
   'avx-float',

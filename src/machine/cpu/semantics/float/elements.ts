@@ -65,7 +65,7 @@ export function binaryElements(s: Shape, o: Operation): Elementwise {
 export function unaryElements(s: Shape, o: UnaryOperation): Elementwise {
   const { format, lanes, packed } = s;
   const number = numbered((count) => (call) => {
-    for (let n = 0; n < count; n++) call.set(format, n, o.exact(format, call.env, call.real(format, call.a, n), call.b));
+    for (let n = 0; n < count; n++) call.set(format, n, o.exact(format, call.env, call.real(format, call.a, n), call.x));
   });
   return { lanes, packed, fast: (m, a) => o.fast(m, lanes, a!), exact: (bytes) => number(elementCount(s, bytes)) };
 }

@@ -19,6 +19,17 @@ export class ExactCall {
   a = 0;
   b = 0;
   x = 0;
+  /** Exceptions of steps that are done. */
+  earlier = 0;
+
+  /** Ends one step of an operation that has several. @returns whether an unmasked exception ends it all */
+  endStep(): boolean {
+    const { env } = this;
+    if ((env.settled & ~env.masks) !== 0) return true;
+    this.earlier |= env.flags;
+    env.flags = 0;
+    return false;
+  }
 
   /** Element n of the operand at an address. */
   real(f: Format, address: number, n: number): Real {
@@ -80,10 +91,11 @@ export function runExact(cpu: Cpu, n: number, a: number, b: number, x: number): 
   call.a = a;
   call.b = b;
   call.x = x;
+  call.earlier = 0;
   operations[n]!(call);
-  const flags = env.settled;
+  const flags = call.earlier | env.settled;
   cpu.setU32(L.MXCSR, mxcsr | flags);
-  if ((flags & ~env.masks) === 0) return 0;
+  if ((env.settled & ~env.masks) === 0) return 0;
   // SDM Vol. 3, 6.15, #XM: without OSXMMEXCPT the operating system does not know of it.
   return (cpu.cr4bits & CR4.OSXMMEXCPT) !== 0 ? Vector.XM : Vector.UD;
 }

@@ -1,9 +1,23 @@
 import type { SemanticsTable } from '../semantics.ts';
+import { approximations } from './approximate.ts';
 import { arithmetic } from './arithmetic.ts';
 import { comparisons } from './compare.ts';
 import { conversions } from './convert.ts';
 import { generalConversions } from './convert-general.ts';
+import { dots } from './dot.ts';
+import { horizontals } from './horizontal.ts';
 import { minMax } from './min-max.ts';
+import { roundings } from './round.ts';
 
 /** Floating-point instructions on vector registers, by row name. */
-export const float: SemanticsTable = { ...arithmetic, ...minMax, ...comparisons, ...conversions, ...generalConversions };
+export const float: SemanticsTable = {
+  ...arithmetic,
+  ...minMax,
+  ...comparisons,
+  ...conversions,
+  ...generalConversions,
+  ...roundings,
+  ...horizontals,
+  ...dots,
+  ...approximations,
+};

@@ -10,7 +10,9 @@ type Binary = (a: Value, b: Value) => Value;
 const unary = (op: number): Unary => (a) => w.simd(op, 'v128', a); // prettier-ignore
 const binary = (op: number): Binary => (a, b) => w.simd(op, 'v128', a, b); // prettier-ignore
 
-export const { and, andnot: andNot, or, xor, not, bitselect: choose } = v128;
+export const { and, andnot: andNot, or, xor, not } = v128;
+/** Bits of a where the mask is set, else of b. */
+export const choose = (mask: Value, a: Value, b: Value): Value => v128.bitselect(a, b, mask);
 export const all = (...masks: readonly Value[]): Value => masks.reduce(and);
 
 /** One lane of a vector, stored. */
