@@ -18,6 +18,8 @@ export interface Wide {
 /** Fraction bits of the series' fixed point. */
 const F = 160;
 const ONE = 1n << BigInt(F);
+/** More than any of these numbers has bits. */
+const FAR = 512;
 const FB = BigInt(F);
 
 /** pi * 2^190 and ln 2 * 2^192, truncated. */
@@ -38,9 +40,9 @@ export function product(a: Wide, b: Wide): Wide {
 
 export function sum(a: Wide, b: Wide): Wide {
   const low = Math.min(a.exponent, b.exponent);
-  // Nothing that is added here lies further apart than a few hundred bits; what does is below notice.
-  if (a.exponent - low > 4096) return a;
-  if (b.exponent - low > 4096) return b;
+  // What lies further below is below notice.
+  if (a.exponent - low > FAR) return a;
+  if (b.exponent - low > FAR) return b;
   return { bits: (a.bits << BigInt(a.exponent - low)) + (b.bits << BigInt(b.exponent - low)), exponent: low };
 }
 
@@ -96,21 +98,27 @@ function log2Of(z: Wide): Wide {
   return quotient(multiply(z, t), { bits: LN2, exponent: LN2_EXPONENT });
 }
 
+const UNITY: Wide = { bits: 1n, exponent: 0 };
+/** sqrt(2) * 2^63. */
+const SQRT2 = 0xb504_f333_f9de_6484n;
+
 /** log2(x) for a positive x that is not 1. */
-export function log2(a: Real): Wide {
+export function log2(x: Wide): Wide {
   // 1/sqrt(2) < m < sqrt(2): next to 1 nothing is added to the series, whose relative error is small.
-  const above = a.significand > 0xb504_f333_f9de_6484n;
-  const whole = a.exponent + Number(above);
-  const m: Wide = { bits: a.significand, exponent: above ? -64 : -63 };
-  const one: Wide = { bits: 1n, exponent: 0 };
-  const difference = sum(m, negative(one));
-  const fraction = difference.bits === 0n ? difference : log2Of(quotient(difference, sum(m, one)));
+  const width = bitLength(x.bits);
+  const leading = width > 64 ? x.bits >> BigInt(width - 64) : x.bits << BigInt(64 - width);
+  const scale = leading > SQRT2 ? width : width - 1;
+  const whole = x.exponent + scale;
+  const m: Wide = { bits: x.bits, exponent: -scale };
+  const difference = sum(m, negative(UNITY));
+  const fraction = difference.bits === 0n ? difference : log2Of(quotient(difference, sum(m, UNITY)));
   return whole === 0 ? fraction : sum({ bits: BigInt(whole), exponent: 0 }, fraction);
 }
 
-/** log2(1 + x) for a small x other than 0. */
+/** log2(1 + x) for x > -1 other than 0. */
 export function log2p1(x: Wide): Wide {
-  return log2Of(quotient(x, sum(x, { bits: 2n, exponent: 0 })));
+  const small = x.exponent + bitLength(magnitude(x.bits)) < -1;
+  return small ? log2Of(quotient(x, sum(x, { bits: 2n, exponent: 0 }))) : log2(sum(x, UNITY));
 }
 
 /** pi/2 as the processor has it: 66 bits (SDM Vol. 1, 8.3.8). */

@@ -74,9 +74,11 @@ export function round(
     if ((masks & Exception.UE) === 0) {
       env.flags |= Exception.UE | (inexact ? Exception.PE : 0);
       env.roundedUp = up;
+      if (!env.x87) return finite(sign, top, kept);
+      if (top + WRAP >= f80.minExponent) return finite(sign, top + WRAP, kept);
       // Far below, as FSCALE may come, even the adjusted exponent is out of range: SDM Vol. 2, FSCALE.
-      if (top + WRAP < f80.minExponent) return zero(sign);
-      return finite(sign, env.x87 ? top + WRAP : top, kept);
+      env.flags |= Exception.PE;
+      return zero(sign);
     }
     if (env.ftz) {
       env.flags |= Exception.UE | Exception.PE;
@@ -95,7 +97,7 @@ function overflow(f: Format, env: FloatEnvironment, sign: number, top: number, k
   if ((env.masks & Exception.OE) === 0) {
     env.flags |= Exception.OE | (inexact ? Exception.PE : 0);
     env.roundedUp = up;
-    return top - WRAP > f80.maxExponent ? infinity(sign) : finite(sign, top - WRAP, kept);
+    if (top - WRAP <= f80.maxExponent) return finite(sign, top - WRAP, kept);
   }
   env.flags |= Exception.OE | Exception.PE;
   const { rounding } = env;

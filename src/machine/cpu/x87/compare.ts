@@ -30,7 +30,7 @@ const toFlags = (cpu: Cpu, relation: Relation): void => {
   cpu.rflags = (cpu.rflags & ~ARITHMETIC) | flags[relation];
 };
 
-/** Compares ST(0); an unmasked invalid operation leaves the outcome alone, and nothing is popped. */
+/** Compares ST(0). The outcome is told even when an exception is unmasked (whatever SDM Vol. 2 says, processors do); but then nothing is popped. */
 function comparing(
   other: (cpu: Cpu, insn: Insn) => Real | undefined,
   quiet: boolean,
@@ -40,14 +40,14 @@ function comparing(
   return computing((cpu, insn) => {
     const b = other(cpu, insn);
     let relation: Relation = 'unordered';
-    if (isStEmpty(cpu, 0) || b === undefined) {
-      if (!stackFault(cpu, 'underflow')) return;
-    } else {
+    let done: boolean;
+    if (isStEmpty(cpu, 0) || b === undefined) done = stackFault(cpu, 'underflow');
+    else {
       relation = compare(env, st(cpu, 0), b, quiet);
-      if (!settle(cpu)) return;
+      done = settle(cpu);
     }
     report(cpu, relation);
-    pop(cpu, pops);
+    if (done) pop(cpu, pops);
   });
 }
 

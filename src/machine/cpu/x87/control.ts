@@ -28,8 +28,12 @@ export const control: HelperTable = {
   // FENI, FDISI and FSETPM of the 8087 and the 80287 do nothing since the 80387: SDM Vol. 3, 23.18.8.
   fnop_287: noWait(() => {}),
   fnop: computing(() => {}),
-  ffree: computing((cpu, insn) => setEmpty(cpu, insn.rm & 7)),
+  ffree: computing((cpu, insn) => {
+    clearC1(cpu);
+    setEmpty(cpu, insn.rm & 7);
+  }),
   ffreep: computing((cpu, insn) => {
+    clearC1(cpu);
     setEmpty(cpu, insn.rm & 7);
     pop(cpu);
   }),

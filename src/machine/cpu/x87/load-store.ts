@@ -1,10 +1,10 @@
 import type { Cpu } from '../cpu.ts';
 import { Flag } from '../cpu.ts';
-import { convert, convertForStore, fromInteger, toInteger } from '../float/convert.ts';
+import { convertForStore, fromInteger, toInteger } from '../float/convert.ts';
 import { Exception, Rounding } from '../float/environment.ts';
 import type { Format } from '../float/format.ts';
 import { f32, f64, f80 } from '../float/format.ts';
-import { isNan } from '../float/nan.ts';
+import { isNan, noteDenormal, propagate1 } from '../float/nan.ts';
 import type { Real } from '../float/real.ts';
 import { indefinite, pack, unpack } from '../float/real.ts';
 import type { Helper, HelperTable } from '../helper.ts';
@@ -35,16 +35,12 @@ import {
 
 /** Data transfer: SDM Vol. 1, 8.3.3. */
 
-/** What a register makes of a datum: signaling NaNs are quieted, denormals noted. */
-function convertOperand(a: Real): Real {
-  env.precision = 64;
-  return convert(f80, env, a);
-}
-
-/** A datum from memory as a register holds it: exact, whatever the precision control says. */
-export function widened(f: Format, bits: bigint): Real {
+/** A datum from memory as a register holds it: exact, whatever the precision control says. Signaling NaNs are quieted, denormals noted. */
+function widened(f: Format, bits: bigint): Real {
   const a = unpack(f, bits);
-  return isNan(a) || a.denormal ? convertOperand(a) : a;
+  if (isNan(a)) return propagate1(env, a);
+  noteDenormal(env, a);
+  return a;
 }
 
 const load = (f: Format, bits: 32 | 64): Helper =>
@@ -138,8 +134,7 @@ const fbstp = computing((cpu, insn) => {
 const fldRegister = computing((cpu, insn) => {
   const i = insn.rm & 7;
   if (isStEmpty(cpu, i)) {
-    // Underflow, and the push of its response.
-    if (stackFault(cpu, isStEmpty(cpu, 7) ? 'underflow' : 'overflow')) {
+    if (stackFault(cpu, 'underflow')) {
       decrementTop(cpu);
       setSt(cpu, 0, indefinite);
     }
@@ -163,6 +158,16 @@ const storeRegister = (pops: boolean): Helper =>
     if (pops) pop(cpu);
   });
 
+/** FSTP that leaves an empty ST(0) out without a stack fault: SDM Vol. 2, table A-9 does not have it, processors execute it. */
+const fstpnce = computing((cpu, insn) => {
+  clearC1(cpu);
+  if (!isStEmpty(cpu, 0)) {
+    const { low, high } = fpr(cpu, physical(cpu, 0));
+    setStBits(cpu, insn.rm & 7, low, high);
+  }
+  pop(cpu);
+});
+
 const fxch = computing((cpu, insn) => {
   const i = insn.rm & 7;
   if (isStEmpty(cpu, 0) || isStEmpty(cpu, i)) {
@@ -184,7 +189,6 @@ const fcmov = (flags: number, when: boolean): Helper =>
       if (stackFault(cpu, 'underflow')) setSt(cpu, 0, indefinite);
       return;
     }
-    clearC1(cpu);
     if (((cpu.rflags & flags) !== 0) !== when) return;
     const { low, high } = fpr(cpu, physical(cpu, i));
     setStBits(cpu, 0, low, high);
@@ -209,7 +213,7 @@ export const loadStore: HelperTable = {
   fstp_m80: fstp80,
   fst: storeRegister(false),
   fstp: storeRegister(true),
-  fstpnce: storeRegister(true),
+  fstpnce,
   fist_m16: storeInteger(16, false),
   fist_m32: storeInteger(32, false),
   fistp_m16: storeInteger(16, true),

@@ -10,7 +10,7 @@ import { round } from '../float/round.ts';
 import type { Helper, HelperTable } from '../helper.ts';
 import { indefinite } from '../float/real.ts';
 import { Status } from './state.ts';
-import { computing, decrementTop, env, isStEmpty, setConditions, setSt, settle, st, stackFault } from './unit.ts';
+import { clearC2, computing, decrementTop, env, isStEmpty, setConditions, setSt, settle, st, stackFault } from './unit.ts';
 
 /** FSCALE, FXTRACT, FPREM and FPREM1: SDM Vol. 2. */
 
@@ -48,6 +48,7 @@ const binary = (f: (e: FloatEnvironment, a: Real, b: Real) => Real): Helper =>
 /** FPREM and FPREM1: C2 says that the reduction is not complete; else C0, C3, C1 are the quotient's bits 2, 1, 0. */
 const partialRemainder = (nearest: boolean): Helper =>
   computing((cpu) => {
+    clearC2(cpu);
     if (isStEmpty(cpu, 0) || isStEmpty(cpu, 1)) {
       if (stackFault(cpu, 'underflow')) setSt(cpu, 0, indefinite);
       return;
@@ -56,7 +57,7 @@ const partialRemainder = (nearest: boolean): Helper =>
     env.roundedUp = (quotient & 1) !== 0;
     if (!settle(cpu)) return;
     setSt(cpu, 0, result);
-    if ((env.flags & Exception.IE) !== 0) return;
+    if (isNan(result)) return;
     setConditions(cpu, (partial ? Status.C2 : 0) | (quotient & 4 ? Status.C0 : 0) | (quotient & 2 ? Status.C3 : 0));
   });
 

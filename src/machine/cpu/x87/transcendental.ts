@@ -11,7 +11,7 @@ import type { Helper, HelperTable } from '../helper.ts';
 import { unary } from './arithmetic.ts';
 import * as L from '../layout.ts';
 import { Status } from './state.ts';
-import { clearC1, computing, decrementTop, env, isStEmpty, pop, setSt, settle, st, stackFault } from './unit.ts';
+import { clearC1, clearC2, computing, decrementTop, env, isStEmpty, pop, setSt, settle, st, stackFault } from './unit.ts';
 
 /** Transcendental functions: SDM Vol. 1, 8.3.7 to 8.3.10; special operands by the tables of each instruction in Vol. 2. */
 
@@ -26,7 +26,10 @@ function f2xm1(e: FloatEnvironment, a: Real): Real {
   noteDenormal(e, a);
   if (a.kind === Kind.zero) return a;
   // Outside of -1 to 1 the result is undefined: the operand, as on processors.
-  if (a.exponent > 0 || (a.exponent === 0 && a.significand !== ONE.significand)) return a;
+  if (a.exponent > 0 || (a.exponent === 0 && a.significand !== ONE.significand)) {
+    e.flags |= Exception.PE;
+    return a;
+  }
   if (a.exponent === 0) return a.sign === 1 ? finite(1, -1, 1n << 63n) : ONE;
   return roundWide(e, exp2m1(wideOf(a)));
 }
@@ -56,8 +59,8 @@ function yl2x(e: FloatEnvironment, x: Real, y: Real): Real {
   noteDenormal(e, x, y);
   if (isOne) return zero(y.sign);
   if (y.kind === Kind.zero) return zero(y.sign ^ below);
-  const powerOfTwo = x.significand === ONE.significand;
-  return roundWide(e, product(log2(x), wideOf(y)), powerOfTwo);
+  e.flags |= Exception.PE; // even for a power of two, where the result is exact
+  return roundWide(e, product(log2(wideOf(x)), wideOf(y)), x.significand === ONE.significand);
 }
 
 /** y * log2(x + 1): SDM Vol. 2, table 3-61. */
@@ -78,8 +81,12 @@ function yl2xp1(e: FloatEnvironment, x: Real, y: Real): Real {
   noteDenormal(e, x, y);
   if (x.kind === Kind.zero || y.kind === Kind.zero) return zero(sign);
   // From -1 on the result is undefined.
-  if (x.sign === 1 && x.exponent >= 0) return x;
-  return roundWide(e, product(x.exponent < 64 ? log2p1(wideOf(x)) : log2(x), wideOf(y)));
+  if (x.sign === 1 && x.exponent >= 0) {
+    e.flags |= Exception.PE;
+    return x;
+  }
+  e.flags |= Exception.PE;
+  return roundWide(e, product(log2p1(wideOf(x)), wideOf(y)));
 }
 
 /** atan(y / x), in the quadrant of the point (x, y): SDM Vol. 2, table 3-40. */
@@ -139,19 +146,18 @@ const sineOf = (e: FloatEnvironment, a: Real): Real => trigonometric(e, a, (z) =
 const cosineOf = (e: FloatEnvironment, a: Real): Real => trigonometric(e, a, () => ONE, cos);
 const tangentOf = (e: FloatEnvironment, a: Real): Real => trigonometric(e, a, (z) => z, tan);
 
-const setC2 = (cpu: Cpu, set: boolean): void => cpu.setU32(L.FSW, (cpu.u32(L.FSW) & ~Status.C2) | (set ? Status.C2 : 0));
-
 /** C2 says that the argument was out of range, and nothing was done. */
 function outOfRange(cpu: Cpu, a: Real): boolean {
-  const out = !inRange(a);
-  if (out) clearC1(cpu);
-  setC2(cpu, out);
-  return out;
+  if (inRange(a)) return false;
+  clearC1(cpu);
+  cpu.setU32(L.FSW, cpu.u32(L.FSW) | Status.C2);
+  return true;
 }
 
 /** FSIN and FCOS. */
 const replacing = (f: (e: FloatEnvironment, a: Real) => Real): Helper =>
   computing((cpu) => {
+    clearC2(cpu);
     if (isStEmpty(cpu, 0)) {
       if (stackFault(cpu, 'underflow')) setSt(cpu, 0, indefinite);
       return;
@@ -165,6 +171,7 @@ const replacing = (f: (e: FloatEnvironment, a: Real) => Real): Helper =>
 /** FPTAN and FSINCOS: a result in place of the argument, and another one pushed. A NaN stands for both. */
 const replacingAndPushing = (f: (e: FloatEnvironment, a: Real) => Real, pushed: (e: FloatEnvironment, a: Real) => Real): Helper =>
   computing((cpu) => {
+    clearC2(cpu);
     if (isStEmpty(cpu, 0) || !isStEmpty(cpu, 7)) {
       if (!stackFault(cpu, isStEmpty(cpu, 0) ? 'underflow' : 'overflow')) return;
       setSt(cpu, 0, indefinite);

@@ -146,7 +146,8 @@ export function push(cpu: Cpu, v: Real): void {
     }
     return;
   }
-  if (!settle(cpu)) return;
+  // A denormal operand is loaded even where DE is not masked: the exception is for what uses it next.
+  if (!settle(cpu) && (env.flags & Exception.IE) !== 0) return;
   decrementTop(cpu);
   setSt(cpu, 0, v);
 }
@@ -183,4 +184,9 @@ export function setConditions(cpu: Cpu, codes: number): void {
 /** C1 is cleared by instructions that have nothing to say there. */
 export function clearC1(cpu: Cpu): void {
   cpu.setU32(L.FSW, cpu.u32(L.FSW) & ~Status.C1);
+}
+
+/** C2 is cleared by those that say there whether they are through. */
+export function clearC2(cpu: Cpu): void {
+  cpu.setU32(L.FSW, cpu.u32(L.FSW) & ~Status.C2);
 }
