@@ -21,7 +21,7 @@ export interface Accel {
   readonly maxBytes: number;
 }
 
-export const defaultAccel: Accel = { mode: 'interp', threshold: 1000, maxBytes: 256 << 20 };
+export const defaultAccel: Accel = { mode: 'auto', threshold: 1000, maxBytes: 256 << 20 };
 
 /** Machine code, tables and V8's own records for a byte of WebAssembly; and for a module of one region. Measured, roughly. */
 const BYTES_PER_BYTE = 8;
