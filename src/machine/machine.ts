@@ -2,6 +2,7 @@ import { Breakpoints, offsetOf } from './breakpoints.ts';
 import { EventClock } from './clock-impl.ts';
 
 import { isRunnable } from './cpu/boundary.ts';
+import { hitsDataBreakpoint } from './cpu/breakpoint-registers.ts';
 import { Cpu } from './cpu/cpu.ts';
 import { controlInstructions } from './cpu/instructions/index.ts';
 import { stringInstructions } from './cpu/instructions/strings.ts';
@@ -94,7 +95,8 @@ export class Machine implements Debuggable, MachineServices {
     const helpers = { ...systemInstructions, ...controlInstructions, ...stringInstructions, ...vmxInstructions };
     this.runner = new Runner(this.linear, this, helpers, {
       stopAt: (cpu, linear) => this.#stopAt(cpu, linear),
-      watches: (cpu, linear, size, write) => this.#watchpoints.size > 0 && this.#watchpoints.hit(linear, size, write) !== undefined,
+      watches: (cpu, linear, size, write) =>
+        (this.#watchpoints.size > 0 && this.#watchpoints.hit(linear, size, write) !== undefined) || hitsDataBreakpoint(cpu, linear, size, write),
       stopAtInstruction: (cpu, { name }) => (this.#stopNames.has(name) ? { kind: 'vmx-instruction', cpu: cpu.index, name } : undefined),
       stopped: (reason) => this.#stop(reason),
       firmwareTrap: (cpu, physical) => this.firmware!.trap(cpu, physical),

@@ -44,6 +44,6 @@ describe('SDM Vol. 3, 17.2', () => {
     }
     expect(thrown).toBeInstanceOf(GuestFault);
     expect((thrown as GuestFault).vector).toBe(vector);
-    expect((cpu.dr(6) & 0x2000n) !== 0n).toBe(vector === 1); // BD says why
+    expect((cpu.u64(L.PENDING_DEBUG) & 0x2000n) !== 0n).toBe(vector === 1); // BD will say why
   });
 });

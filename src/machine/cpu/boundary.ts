@@ -1,7 +1,7 @@
 import { Activity, Flag, Interruptibility, VmxMode } from './cpu.ts';
 import type { Cpu } from './cpu.ts';
 import { Vector } from './fault.ts';
-import type { GuestEvent } from './fault.ts';
+import { hasInstructionBreakpoints, instructionBreakpoints, trapNoted } from './breakpoint-registers.ts';
 import * as L from './layout.ts';
 import { linearRip } from './block-finder.ts';
 import { deliverEvent } from './system/deliver.ts';
@@ -18,6 +18,7 @@ const Single = { shadow: 1, trap: 2, debug: 4, resumeFlag: 8, monitorTrap: 16 } 
  * Vol. 3, table 6-2. True when something happened, which took a tick.
  */
 export function boundary(cpu: Cpu): boolean {
+  trapNoted(cpu);
   const pending = cpu.pending;
   if (pending === 0) return false;
   if (cpu.guest?.boundary(cpu)) return true;
@@ -50,17 +51,11 @@ export function boundary(cpu: Cpu): boolean {
   return false;
 }
 
-/** A debug exception that was pending. One that exits leaves DR6 alone: SDM Vol. 3, 28.1. */
+/** A debug exception with the causes that are pending. One that exits leaves DR6 alone (SDM Vol. 3, 28.1); delivery sets it. */
 function debugException(cpu: Cpu): true {
-  const pending = cpu.u64(L.PENDING_DEBUG);
-  const db: GuestEvent = { vector: Vector.DB, type: 'hardware', errorCode: undefined };
   cpu.clear(P.debug);
-  if (cpu.activity === Activity.hlt) cpu.activity = Activity.active;
-  const exited = cpu.guest?.event(cpu, db) ?? false;
+  event(cpu, { vector: Vector.DB, type: 'hardware', errorCode: undefined });
   cpu.setU64(L.PENDING_DEBUG, 0n);
-  if (exited) return true;
-  cpu.setDr(6, cpu.dr(6) | pending);
-  deliverEvent(cpu, db);
   return true;
 }
 
@@ -83,7 +78,7 @@ export function needsSingleStep(cpu: Cpu): number {
     ((flags & Flag.TF) !== 0 ? Single.trap : 0) |
     (cpu.guest?.monitorTrap === true ? Single.monitorTrap : 0) |
     ((flags & Flag.RF) !== 0 ? Single.resumeFlag : 0) |
-    ((cpu.u32(L.DR0 + 7 * 8) & 0xff) !== 0 ? Single.debug : 0)
+    (hasInstructionBreakpoints(cpu) ? Single.debug : 0)
   );
 }
 
@@ -93,13 +88,10 @@ export function needsSingleStep(cpu: Cpu): number {
  */
 export function instructionBreakpoint(cpu: Cpu): boolean {
   if ((cpu.sysflags & Flag.RF) !== 0) return false;
-  const dr7 = cpu.u32(L.DR0 + 7 * 8);
-  const linear = linearRip(cpu);
-  let hit = 0n;
-  for (let n = 0; n < 4; n++) if ((dr7 >> (n * 2)) & 3 && ((dr7 >> (16 + n * 4)) & 15) === 0 && cpu.dr(n) === linear) hit |= 1n << BigInt(n);
-  if (hit === 0n) return false;
-  cpu.setDr(6, (cpu.dr(6) & ~0xfn) | hit);
-  return event(cpu, { vector: Vector.DB, type: 'hardware', errorCode: undefined });
+  const hit = instructionBreakpoints(cpu, linearRip(cpu));
+  if (hit === 0) return false;
+  cpu.setU64(L.PENDING_DEBUG, cpu.u64(L.PENDING_DEBUG) | BigInt(hit));
+  return debugException(cpu);
 }
 
 /**

@@ -5,6 +5,7 @@ import type { StopReason } from '../stop.ts';
 import type { PhysAddr } from '../memory/address.ts';
 import { BlockFinder, linearRip, ripOf } from './block-finder.ts';
 import { afterSingleStep, boundary, instructionBreakpoint, isRunnable, needsSingleStep, shadowOf } from './boundary.ts';
+import { dropNoted, trapNoted } from './breakpoint-registers.ts';
 import type { Cpu } from './cpu.ts';
 import { Flag } from './cpu.ts';
 import { selectTlb } from './mmu/tlb.ts';
@@ -256,6 +257,7 @@ export class Runner {
     if (record !== 0) done += this.#before(record);
     this.#tick(cpu, done);
     if (vector === FAULT_ABANDONED) {
+      dropNoted();
       this.#tick(cpu, 1); // a VM exit took place: RIP is the host's
       return;
     }
@@ -270,12 +272,15 @@ export class Runner {
   /** Delivers what a helper or a fetch threw. */
   #deliver(cpu: Cpu, thrown: unknown): void {
     if (thrown instanceof GuestFault) this.#event(cpu, { vector: thrown.vector, type: 'hardware', errorCode: thrown.errorCode });
-    else if (thrown === ABANDONED) this.#tick(cpu, 1);
-    else throw thrown;
+    else if (thrown === ABANDONED) {
+      dropNoted();
+      this.#tick(cpu, 1);
+    } else throw thrown;
   }
 
   #event(cpu: Cpu, event: GuestEvent): void {
     this.#eventDelivered = true;
+    dropNoted();
     this.#tick(cpu, 1);
     if (!cpu.guest?.event(cpu, event)) deliverEvent(cpu, event);
   }
@@ -392,6 +397,7 @@ export class Runner {
     if ((cpu.sysflags & Flag.AC) !== alignment) selectTlb(cpu); // alignment checks have a TLB half of their own
     if (cpu.code64) copySlot(cpu, L.RIP, L.SLOW_ADDRESS);
     else cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+    trapNoted(cpu);
     if (this.leave || needsSingleStep(cpu) !== 0 || cpu.activity !== 0 || cpu.pending !== 0) {
       this.#leaveAt(cpu, record, left);
       return Exit.stop;
@@ -407,6 +413,7 @@ export class Runner {
       return Exit.fault;
     }
     if (e !== ABANDONED) throw e;
+    dropNoted();
     this.#eventDelivered = true;
     cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
     this.#leaveAt(cpu, record, left);

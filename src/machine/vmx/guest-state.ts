@@ -1,5 +1,6 @@
 import { EFER, Interruptibility, type Cpu } from '../cpu/cpu.ts';
 import { loadControlRegisters } from '../cpu/control-registers.ts';
+import { setBreakpointRegister } from '../cpu/debug-registers.ts';
 import * as L from '../cpu/layout.ts';
 import { getPdpte, readPdptes, setPdpte } from '../cpu/mmu/pdptes.ts';
 import { MsrSlot, msrSlot, setMsrSlot } from '../cpu/msr.ts';
@@ -52,7 +53,7 @@ export function loadGuestState(cpu: Cpu, c: EntryContext): void {
   loadControlRegisters(cpu, { cr0, cr3: vmcs.big(F.guestCr3), cr4: vmcs.big(F.guestCr4), efer: guestEfer(cpu, c, cr0) });
   if (pdptes) for (const [n, value] of pdptes.entries()) setPdpte(cpu, n, value);
   if ((c.entry & Entry.loadDebugControls) !== 0) {
-    cpu.setDr(7, (vmcs.big(F.guestDr7) & ~DR7_CLEAR) | DR7_FIXED);
+    setBreakpointRegister(cpu, 7, (vmcs.big(F.guestDr7) & ~DR7_CLEAR) | DR7_FIXED);
     setMsrSlot(cpu, MsrSlot.debugctl, vmcs.big(F.guestDebugctl));
   }
   setMsrSlot(cpu, MsrSlot.sysenterCs, BigInt(vmcs.num(F.guestSysenterCs)));

@@ -3,6 +3,7 @@
  * anything is read or written. Code-page marks, devices and watchpoints are respected, as they are by emitted code.
  */
 import type { LinearAddr, PhysAddr } from '../../memory/address.ts';
+import { breakpointsEnabled, noteDataAccess } from '../breakpoint-registers.ts';
 import type { Cpu } from '../cpu.ts';
 import { gp, GuestFault, Vector } from '../fault.ts';
 import { locateOrThrow } from './locate.ts';
@@ -34,6 +35,7 @@ function locateSpan(cpu: Cpu, linear: LinearAddr, length: number, write: boolean
   const want = (write ? Want.write : 0) | (implicit ? Want.implicit : cpu.cpl === 3 ? Want.user : 0);
   piece.first = locateOrThrow(cpu, high, low, want);
   if (crosses) piece.second = locateOrThrow(cpu, nextHigh, next | 0, want);
+  if (breakpointsEnabled(cpu)) noteDataAccess(cpu, wrap ? BigInt(low) : BigInt.asUintN(64, linear), length, write);
   if (onAccess) onAccess(cpu, wrap ? BigInt(low) : BigInt.asUintN(64, linear), length, write);
 }
 

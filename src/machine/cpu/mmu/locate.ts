@@ -2,6 +2,7 @@
 import type { PhysAddr } from '../../memory/address.ts';
 import { RAM } from '../../memory/layout.ts';
 import * as L from '../layout.ts';
+import { hasDataBreakpointIn } from '../breakpoint-registers.ts';
 import type { Cpu } from '../cpu.ts';
 import { insertDataAt, lookupData, tlbHalf } from './tlb.ts';
 import { leaf, pageFault, walk, Want } from './walk.ts';
@@ -20,7 +21,7 @@ export function locate(cpu: Cpu, high: number, low: number, want: number): PhysA
   if (known >= 0) return known * 4096 + (low & 0xfff);
   const physical = walk(cpu, high, low, want);
   // An implicit access at CPL 3 may use what the supervisor half knows, and leave there only what holds for any supervisor.
-  if (physical < 0 || !leaf.cacheRead || watchesPage?.(cpu, high, low)) return physical;
+  if (physical < 0 || !leaf.cacheRead || watchesPage?.(cpu, high, low) || hasDataBreakpointIn(cpu, high, low)) return physical;
   const page = Math.floor(physical / 4096);
   const { memory } = cpu.machine;
   if (memory.isRam(page * 4096)) {

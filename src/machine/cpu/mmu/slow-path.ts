@@ -6,6 +6,7 @@
 import type { LinearAddr, PhysAddr } from '../../memory/address.ts';
 import { BOUNCE, RAM } from '../../memory/layout.ts';
 import * as L from '../layout.ts';
+import { hasDataBreakpointIn, noteDataAccess } from '../breakpoint-registers.ts';
 import type { Cpu } from '../cpu.ts';
 import { ABANDONED, GuestFault, Vector } from '../fault.ts';
 import { locate, PageMark } from './locate.ts';
@@ -72,7 +73,7 @@ function attempt(cpu: Cpu, size: number, kind: number): number {
     const next = (low - (low & 0xfff) + 4096) | 0;
     second = locate(cpu, lastHigh, next, want);
     if (second < 0) return failPage(cpu, lastHigh, next);
-  } else if (memory.isRam(first) && !watchesPage?.(cpu, high, low)) {
+  } else if (memory.isRam(first) && !watchesPage?.(cpu, high, low) && !hasDataBreakpointIn(cpu, high, low)) {
     const marks = memory.pageMarks[Math.floor(first / 4096)]!;
     if (write ? marks === 0 : (marks & PageMark.watched) === 0) return RAM + first;
   }
@@ -82,6 +83,7 @@ function attempt(cpu: Cpu, size: number, kind: number): number {
   staged.firstLength = firstLength;
   staged.second = second;
   if ((kind & 3) !== AccessKind.write) {
+    noteDataAccess(cpu, staged.linear, size, false);
     if (onAccess) onAccess(cpu, staged.linear, size, false);
     transfer(cpu, first, BOUNCE, firstLength, false);
     if (firstLength < size) transfer(cpu, second, BOUNCE + firstLength, size - firstLength, false);
@@ -92,6 +94,7 @@ function attempt(cpu: Cpu, size: number, kind: number): number {
 /** Carries out the write whose bytes emitted code has put into BOUNCE. */
 export function commitBounce(cpu: Cpu): void {
   const { first, firstLength, second, size } = staged;
+  noteDataAccess(cpu, staged.linear, size, true);
   if (onAccess) onAccess(cpu, staged.linear, size, true);
   transfer(cpu, first, BOUNCE, firstLength, true);
   if (firstLength < size) transfer(cpu, second, BOUNCE + firstLength, size - firstLength, true);

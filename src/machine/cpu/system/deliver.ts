@@ -1,3 +1,4 @@
+import { takeDebugCauses, trapNoted } from '../breakpoint-registers.ts';
 import { Activity, Interruptibility, type Cpu } from '../cpu.ts';
 import { ABANDONED, GuestFault, Vector, type GuestEvent } from '../fault.ts';
 import { deliverLong } from './deliver-long.ts';
@@ -56,7 +57,11 @@ function afterDelivery(cpu: Cpu, event: GuestEvent): void {
   // An event ends HLT, also one injected by a VM entry into that state: SDM Vol. 3, 27.7.2.
   cpu.activity = Activity.active;
   // Entering the debug handler lets it use the debug registers: SDM Vol. 3, 17.2.4 (GD).
-  if (event.vector === Vector.DB && (event.type === 'hardware' || event.type === 'privileged-software')) cpu.setDr(7, cpu.dr(7) & ~0x2000n);
+  if (event.vector === Vector.DB && (event.type === 'hardware' || event.type === 'privileged-software')) {
+    takeDebugCauses(cpu);
+    cpu.setDr(7, cpu.dr(7) & ~0x2000n);
+  }
+  trapNoted(cpu);
   cpu.machine.probe?.interrupt?.(cpu, event);
 }
 

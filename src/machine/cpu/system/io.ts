@@ -1,3 +1,4 @@
+import { notePortAccess } from '../breakpoint-registers.ts';
 import type { Cpu } from '../cpu.ts';
 import type { HelperTable } from '../helper.ts';
 import type { Insn } from '../isa/insn.ts';
@@ -29,11 +30,13 @@ export const portSize = (insn: Insn): PortSize => (insn.opsize === 8 ? 1 : insn.
 
 function portRead(cpu: Cpu, port: number, size: PortSize): number {
   const value = cpu.machine.ports.read(port, size);
+  notePortAccess(cpu, port, size);
   cpu.machine.probe?.port?.(cpu, port, size, value, false);
   return value;
 }
 
 function portWrite(cpu: Cpu, port: number, size: PortSize, value: number): void {
+  notePortAccess(cpu, port, size);
   cpu.machine.probe?.port?.(cpu, port, size, value, true);
   cpu.machine.ports.write(port, size, value);
 }
