@@ -1,5 +1,6 @@
 import { createMonitor } from '../gdbstub/monitor/index.ts';
 import { MachineTarget } from '../gdbstub/machine/machine-target.ts';
+import { VmxObserver } from '../gdbstub/machine/vmx-observer.ts';
 import { GdbServer } from '../gdbstub/server.ts';
 import type { Listener } from '../gdbstub/transports/connection.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -56,7 +57,10 @@ export async function run(args: RunArguments): Promise<number> {
   let finish!: (ending: Ending) => void;
   const ended = new Promise<Ending>((resolve) => (finish = resolve));
 
-  const target = new MachineTarget(machine, { symbols, monitor: createMonitor(machine, infoTopics(machine)) });
+  const vmx = new VmxObserver();
+  if (address.kind !== 'none') machine.observe(vmx.probe);
+  const sources = { vmx, nameOf: (physical: number) => symbols.symbolizer.describe(physical) };
+  const target = new MachineTarget(machine, { symbols, monitor: createMonitor(machine, infoTopics(machine, vmx), sources) });
   const limited = limit === undefined ? target : limitedTarget(target, machine, limit, () => finish(limitReached(goal)));
   const server = new GdbServer({
     target,

@@ -13,6 +13,8 @@ export interface Probe {
   interrupt?(cpu: Cpu, event: GuestEvent): void;
   port?(cpu: Cpu | null, port: number, size: 1 | 2 | 4, value: number, write: boolean): void;
   vmEntry?(cpu: Cpu, launch: boolean): void;
+  /** Before the guest's state is replaced by the host's: RIP is the guest's. */
+  vmExiting?(cpu: Cpu, reason: number): void;
   vmExit?(cpu: Cpu, reason: number, qualification: bigint): void;
   /** A VM entry failed a check, or a VMX instruction failed: `rule` names the check, `section` is the SDM's. */
   vmFailure?(

@@ -1,5 +1,6 @@
 import type { Cpu } from '../../machine/cpu/cpu.ts';
 import type { DebuggedMachine } from '../machine/debugged-machine.ts';
+import type { VmxObserver } from '../machine/vmx-observer.ts';
 import type { MonitorResult } from '../target.ts';
 
 /** Parts of the machine that describe themselves, by topic of `info`: `lapic`, `vmcs`, `efi`, `devices`... A function of one parameter takes no arguments. */
@@ -12,6 +13,10 @@ export interface MonitorContext {
   readonly topics: InfoTopics;
   /** VMX mnemonics that `break` stops on. */
   readonly vmxStops: Set<string>;
+  /** Counts VM exits; absent: nobody does. */
+  readonly vmx: VmxObserver | undefined;
+  /** The name of the code at a physical address. */
+  nameOf(physical: number): string | undefined;
 }
 
 /** A `monitor` command. One file each. */

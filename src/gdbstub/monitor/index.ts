@@ -1,4 +1,5 @@
 import type { DebuggedMachine } from '../machine/debugged-machine.ts';
+import type { VmxObserver } from '../machine/vmx-observer.ts';
 import type { MonitorPart, MonitorResult } from '../target.ts';
 import { breakCommand } from './break.ts';
 import { failure, type InfoTopics, type MonitorCommand, type MonitorDoc } from './command.ts';
@@ -30,8 +31,15 @@ const commands: readonly MonitorCommand[] = [
 /** Rows of the monitor table in docs/gdb.md. */
 export const monitorDocs: readonly MonitorDoc[] = commands.map((c) => c.doc);
 
+/** What a monitor may know besides the machine. */
+export interface MonitorSources {
+  readonly vmx?: VmxObserver;
+  readonly nameOf?: (physical: number) => string | undefined;
+}
+
 /** `monitor` for a machine. @param topics what the machine's parts have to tell to `info` */
-export function createMonitor(machine: DebuggedMachine, topics: InfoTopics = {}): MonitorPart {
+export function createMonitor(machine: DebuggedMachine, topics: InfoTopics = {}, sources: MonitorSources = {}): MonitorPart {
+  const nameOf = sources.nameOf ?? (() => undefined);
   const vmxStops = new Set<string>();
   return {
     execute(thread, line): MonitorResult {
@@ -39,7 +47,7 @@ export function createMonitor(machine: DebuggedMachine, topics: InfoTopics = {})
       if (name === undefined) return failure('a command is missing: "monitor help" lists them');
       const command = commands.find((c) => c.name === name);
       if (!command) return failure(`unknown command "${name}"${didYouMean(name, commands.map((c) => c.name))} "monitor help" lists all`); // prettier-ignore
-      const context = { machine, topics, vmxStops, cpu: machine.cpus[thread - 1] ?? machine.cpus[0]! };
+      const context = { machine, topics, vmxStops, vmx: sources.vmx, nameOf, cpu: machine.cpus[thread - 1] ?? machine.cpus[0]! };
       return command.run(context, args);
     },
     release(): void {

@@ -77,8 +77,18 @@ export function fieldText(f: VmcsField, value: bigint): string {
   return `${f.title.padEnd(44)} 0x${value.toString(16).padStart(digits(f), '0')}${decoded ? `  ${decoded}` : ''}`;
 }
 
-/** A VMCS by field class. `only`: a part of it. */
-export function describeVmcs(model: CpuModel, vmcs: Vmcs, only?: FieldClass): string {
+/** A field's value in a copy of a VMCS region. */
+function valueIn(region: Uint8Array, f: VmcsField): bigint {
+  const view = new DataView(region.buffer, region.byteOffset, region.byteLength);
+  return f.width === 16
+    ? BigInt(view.getUint16(f.offset, true))
+    : f.width === 32
+      ? BigInt(view.getUint32(f.offset, true))
+      : view.getBigUint64(f.offset, true);
+}
+
+/** A VMCS by field class. `only`: a part of it. `before`: the region at the last VM entry; fields that changed since are marked. */
+export function describeVmcs(model: CpuModel, vmcs: Vmcs, only?: FieldClass, before?: Uint8Array): string {
   const state = vmcs.launchState === LaunchState.launched ? 'launched' : 'clear';
   const revision =
     vmcs.revision === REVISION_ID ? '' : ` (revision identifier 0x${vmcs.revision.toString(16)}, expected 0x${REVISION_ID.toString(16)})`;
@@ -87,17 +97,29 @@ export function describeVmcs(model: CpuModel, vmcs: Vmcs, only?: FieldClass): st
   for (const [cls, title] of classTitles) {
     if (only !== undefined && cls !== only) continue;
     lines.push('', `${title}:`);
-    for (const f of fields) if (f.class === cls && fieldExists(model, f)) lines.push(`  ${fieldText(f, vmcs.read(f))}`);
+    for (const f of fields) {
+      if (f.class !== cls || !fieldExists(model, f)) continue;
+      const value = vmcs.read(f);
+      const old = before && valueIn(before, f);
+      const changed = old !== undefined && old !== value;
+      lines.push(`${changed ? '*' : ' '} ${fieldText(f, value)}${changed ? `  (at VM entry 0x${old.toString(16)})` : ''}`);
+    }
   }
+  if (before) lines.push('', '* changed since the last VM entry');
   return lines.join('\n');
 }
 
 /** The VMCS of a CPU, or the one at an address. */
-export function describeVmcsOf(cpu: Cpu, address: PhysAddr | undefined = currentVmcsPointer(cpu), only?: FieldClass): string {
+export function describeVmcsOf(
+  cpu: Cpu,
+  address: PhysAddr | undefined = currentVmcsPointer(cpu),
+  only?: FieldClass,
+  atEntry: (address: PhysAddr) => Uint8Array | undefined = () => undefined,
+): string {
   if (address === undefined) return cpu.vmxMode === VmxMode.off ? `cpu${cpu.index} is not in VMX operation` : `cpu${cpu.index} has no current VMCS`;
   if (address % 4096 !== 0 || !cpu.machine.memory.isRam(address))
     return `there is no VMCS at 0x${address.toString(16)}: not the address of a page of RAM`;
-  return describeVmcs(cpu.model, new Vmcs(cpu.machine.memory, address), only);
+  return describeVmcs(cpu.model, new Vmcs(cpu.machine.memory, address), only, atEntry(address));
 }
 
 /** One CPU's VMX state in a few lines. */

@@ -9,6 +9,7 @@ import { RAM } from '../memory/layout.ts';
 import { Secondary } from './controls.ts';
 import { nmiUnblockedByCurrentIret, vmExit } from './exit.ts';
 import { secondaryControls } from './execution-controls.ts';
+import { reportExit } from './failure.ts';
 import { hasVmxFeature } from './features.ts';
 import { F } from './fields.ts';
 import { logModification } from './page-modification-log.ts';
@@ -169,10 +170,12 @@ function misconfigurationExit(cpu: Cpu, vmcs: Vmcs, guestPhysical: PhysAddr): ne
   const n = eptWalk.depth - 1;
   const [at, low, high] = [eptWalk.address[n]!, eptWalk.low[n]!, eptWalk.high[n]!];
   const entry = `0x${((BigInt(high) << 32n) | BigInt(low)).toString(16)}`;
-  cpu.machine.log.once(
-    `ept ${at}`,
-    `vmx: EPT misconfiguration: level-${4 - n} entry at 0x${at.toString(16)} is ${entry}: ${eptWalk.why} [SDM Vol. 3, 29.3.3.1]`,
-  );
+  reportExit(cpu, ExitReason.eptMisconfiguration, {
+    rule: 'ept.misconfiguration',
+    title: `EPT misconfiguration: ${eptWalk.why}`,
+    section: '29.3.3.1',
+    detail: `level-${4 - n} entry at 0x${at.toString(16)} = ${entry}, guest-physical address 0x${guestPhysical.toString(16)}`,
+  });
   vmcs.setBig(F.guestPhysicalAddress, BigInt(guestPhysical));
   vmExit(cpu, { reason: ExitReason.eptMisconfiguration, qualification: 0n, resume: 'one' });
   throw ABANDONED;

@@ -5,6 +5,7 @@ import * as L from '../cpu/layout.ts';
 import { currentDelivery } from '../cpu/system/deliver.ts';
 import { pushedFlags } from '../cpu/system/event-rules.ts';
 import { Pin } from './controls.ts';
+import { reportAbort } from './failure.ts';
 import { F } from './fields.ts';
 import { saveGuestState } from './guest-state.ts';
 import { loadHostState } from './host-state.ts';
@@ -32,12 +33,16 @@ export interface ExitInfo {
 }
 
 /** VMX-abort indicators: SDM Vol. 3, 28.7. */
-const Abort = { storeMsrs: 1, hostPdptes: 2, loadMsrs: 4 } as const;
+const Abort = {
+  storeMsrs: { indicator: 1, rule: 'abort.msr-store', title: 'each entry of the VM-exit MSR-store area must be one that RDMSR would accept', section: '28.4' },
+  hostPdptes: { indicator: 2, rule: 'abort.host-pdptes', title: 'reserved bits of the PDPTEs at host CR3 must be 0', section: '28.5.4' },
+  loadMsrs: { indicator: 4, rule: 'abort.msr-load', title: 'each entry of the VM-exit MSR-load area must be one that WRMSR would accept', section: '28.6' },
+} as const; // prettier-ignore
 
 /** SDM Vol. 3, 28.7: the processor shuts down; the VMCS region says why. */
-function vmxAbort(cpu: Cpu, vmcs: Vmcs, indicator: number, why: string): void {
+function vmxAbort(cpu: Cpu, vmcs: Vmcs, { indicator, ...rule }: (typeof Abort)[keyof typeof Abort], detail: string): void {
   vmcs.abort = indicator;
-  cpu.machine.log(`vmx: cpu${cpu.index} VMX abort ${indicator}: ${why} [SDM Vol. 3, 28.7]`);
+  reportAbort(cpu, indicator, { ...rule, detail });
   cpu.activity = Activity.shutdown;
   cpu.machine.request('triple-fault');
 }
@@ -86,11 +91,11 @@ function leaveGuest(cpu: Cpu, vmcs: Vmcs): void {
 
 function enterHost(cpu: Cpu, vmcs: Vmcs): void {
   if (!loadHostState(cpu, vmcs)) {
-    vmxAbort(cpu, vmcs, Abort.hostPdptes, 'reserved bits of a host PDPTE are set');
+    vmxAbort(cpu, vmcs, Abort.hostPdptes, `Host CR3 = 0x${vmcs.big(F.hostCr3).toString(16)}`);
     return;
   }
   const failure = loadMsrArea(cpu, vmcs.big(F.exitMsrLoadAddress), vmcs.num(F.exitMsrLoadCount));
-  if (failure) vmxAbort(cpu, vmcs, Abort.loadMsrs, `VM-exit MSR-load area: ${failure.detail}`);
+  if (failure) vmxAbort(cpu, vmcs, Abort.loadMsrs, failure.detail);
 }
 
 /**
@@ -99,6 +104,7 @@ function enterHost(cpu: Cpu, vmcs: Vmcs): void {
  */
 export function vmExit(cpu: Cpu, info: ExitInfo): void {
   const vmcs = guestVmcs(cpu);
+  cpu.machine.probe?.vmExiting?.(cpu, info.reason);
   const delivery = currentDelivery[cpu.index];
   recordExit(vmcs, info, delivery);
   saveGuestState(cpu, vmcs, savedFlags(cpu, info.resume, delivery));
@@ -107,7 +113,7 @@ export function vmExit(cpu: Cpu, info: ExitInfo): void {
   leaveGuest(cpu, vmcs);
   countExit(cpu);
   const failure = storeMsrArea(cpu, vmcs.big(F.exitMsrStoreAddress), vmcs.num(F.exitMsrStoreCount));
-  if (failure) vmxAbort(cpu, vmcs, Abort.storeMsrs, `VM-exit MSR-store area: ${failure.detail}`);
+  if (failure) vmxAbort(cpu, vmcs, Abort.storeMsrs, failure.detail);
   else {
     enterHost(cpu, vmcs);
     cpu.interruptibility = interruptibility;

@@ -1,6 +1,6 @@
 import { Flag, type Cpu } from '../cpu/cpu.ts';
 import { F } from './fields.ts';
-import { vmErrorName } from './reasons.ts';
+import { exitReasonName, vmErrorName } from './reasons.ts';
 import { currentVmcs } from './vmcs.ts';
 
 /** What went wrong, for a person: SDM Vol. 3, 31.2 for the numbers. Plain data. */
@@ -9,8 +9,10 @@ export interface VmxFailure {
   /** Linear address of the instruction. */
   readonly rip: bigint;
   readonly instruction: string;
-  /** VM-instruction error; 0: VMfailInvalid; from 0x80000000 on: the exit reason of a failed VM entry. */
+  /** VM-instruction error; 0: VMfailInvalid; from 0x80000000 on: the exit reason of a failed VM entry. Else see `event`. */
   readonly error: number;
+  /** A VM exit that nobody asks for, or a VMX abort, in words; `error` is then the exit reason or the abort indicator. */
+  readonly event?: string;
   /** The row that was violated. */
   readonly rule: string;
   readonly title: string;
@@ -28,15 +30,17 @@ export function lastFailure(cpu: Cpu): VmxFailure | undefined {
 
 export function failureText(f: VmxFailure): string {
   const what =
-    f.error === 0
-      ? 'VMfailInvalid'
-      : f.error >= 0x8000_0000
-        ? `VM-entry failure, exit reason 0x${f.error.toString(16)}`
-        : `VM-instruction error ${f.error} (${vmErrorName(f.error)})`;
+    f.event !== undefined
+      ? f.event
+      : f.error === 0
+        ? 'VMfailInvalid'
+        : f.error >= 0x8000_0000
+          ? `VM-entry failure, exit reason 0x${f.error.toString(16)}`
+          : `VM-instruction error ${f.error} (${vmErrorName(f.error)})`;
   return `cpu${f.cpu} ${f.instruction} at 0x${f.rip.toString(16)}: ${what}: ${f.title} [${f.rule}, SDM Vol. 3, ${f.section}]${f.detail ? `: ${f.detail}` : ''}`;
 }
 
-type Details = Pick<VmxFailure, 'rule' | 'title' | 'section' | 'detail'>;
+type Details = Pick<VmxFailure, 'rule' | 'title' | 'section' | 'detail' | 'event'>;
 
 /** Tells the log, the probe and `lastFailure`. */
 export function reportFailure(cpu: Cpu, instruction: string, error: number, details: Details): void {
@@ -44,6 +48,16 @@ export function reportFailure(cpu: Cpu, instruction: string, error: number, deta
   failures.set(cpu, failure);
   cpu.machine.log.once(`vmx ${cpu.index} ${failure.rip} ${failure.rule}`, `vmx: ${failureText(failure)}`);
   cpu.machine.probe?.vmFailure?.(cpu, failure);
+}
+
+/** A VM exit that a hypervisor rarely wants, at the instruction of the guest that caused it: named like a failure. */
+export function reportExit(cpu: Cpu, reason: number, details: Omit<Details, 'event'>): void {
+  reportFailure(cpu, 'guest', reason, { ...details, event: `VM exit, reason ${reason} (${exitReasonName(reason)})` });
+}
+
+/** A VMX abort: SDM Vol. 3, 28.7. */
+export function reportAbort(cpu: Cpu, indicator: number, details: Omit<Details, 'event'>): void {
+  reportFailure(cpu, 'VM exit', indicator, { ...details, event: `VMX abort ${indicator}` });
 }
 
 const ARITHMETIC = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;

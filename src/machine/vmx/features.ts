@@ -27,8 +27,11 @@ export interface VmxFeature {
   readonly cpu?: string;
 }
 
-/** IA32_VMX_MISC bits 4:0: the preemption timer counts down when this bit of the TSC changes. SDM Vol. 3, A.6. */
-export const PREEMPTION_TIMER_SHIFT = 5;
+/**
+ * IA32_VMX_MISC bits 4:0: the preemption timer counts down when this bit of the TSC changes (SDM Vol. 3, A.6). Processors say 5;
+ * here a tick of the TSC is an instruction, and 0 lets a guest be stopped after any number of them.
+ */
+export const PREEMPTION_TIMER_SHIFT = 0;
 
 type Row = Omit<VmxFeature, 'name'>;
 const control = (title: string, since: VmxGeneration, word: ControlWord, mask: number, more: Partial<Row> = {}): Row => ({

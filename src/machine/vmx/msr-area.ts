@@ -2,6 +2,7 @@ import type { Cpu } from '../cpu/cpu.ts';
 import { GuestFault } from '../cpu/fault.ts';
 import * as L from '../cpu/layout.ts';
 import { readMsr, writeMsr } from '../cpu/msr.ts';
+import { MSR_AREA_MAXIMUM } from './capabilities.ts';
 import type { PhysAddr } from '../memory/address.ts';
 
 /** The MSR areas: SDM Vol. 3, 25.7.2 and table 25-15. An entry is index (32 bits), reserved (32 bits), data (64 bits). */
@@ -37,6 +38,10 @@ function forEach(
   const { memory } = cpu.machine;
   for (let n = 0; n < count; n++) {
     const at: PhysAddr = Number(address) + n * ENTRY_SIZE;
+    // Beyond the recommended maximum behaviour is undefined; here the area ends in an error, so that runs repeat (A.6).
+    if (n >= MSR_AREA_MAXIMUM) {
+      return { entry: n + 1, detail: `entry ${n + 1} of ${count} at 0x${at.toString(16)}: IA32_VMX_MISC recommends at most ${MSR_AREA_MAXIMUM}` };
+    }
     const index = memory.read(at, 4);
     const reserved = memory.read(at + 4, 4);
     const failure = (why: string): MsrAreaFailure => ({

@@ -13,7 +13,7 @@ export const injects = (c: EntryContext): boolean => injected(c).valid;
 /** The deliver-error-code bit must say whether this exception has an error code in this mode. */
 function errorCodeExpected(c: EntryContext): boolean {
   const { type, vector } = injected(c);
-  return type === EventKind.hardware && (c.vmcs.big(F.guestCr0) & 1n) !== 0n && hasErrorCode(vector);
+  return type === EventKind.hardware && (!c.unrestricted || (c.vmcs.big(F.guestCr0) & 1n) !== 0n) && hasErrorCode(vector);
 }
 
 const software = (c: EntryContext): boolean => {
@@ -60,7 +60,8 @@ export const entryControlChecks: readonly CheckRow[] = [
   {
     id: 'control.injection-error-code-bit',
     section,
-    title: 'the deliver-error-code bit (bit 11) must be 1 exactly for hardware exceptions that have an error code, with guest CR0.PE 1',
+    title:
+      'the deliver-error-code bit (bit 11) must be 1 exactly for hardware exceptions that have an error code, but not with "unrestricted guest" 1 and guest CR0.PE 0',
     fields: [info, F.guestCr0],
     when: injects,
     holds: (c) => injected(c).deliverErrorCode === errorCodeExpected(c),

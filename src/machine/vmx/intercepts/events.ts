@@ -5,6 +5,7 @@ import { withdrawPageFault } from '../../cpu/mmu/walk.ts';
 import { currentDelivery } from '../../cpu/system/deliver.ts';
 import { Pin } from '../controls.ts';
 import { nmiUnblockedByCurrentIret, vmExit } from '../exit.ts';
+import { reportExit } from '../failure.ts';
 import { F } from '../fields.ts';
 import { infoOf } from '../interruption.ts';
 import { ExitReason } from '../reasons.ts';
@@ -60,6 +61,13 @@ export function interceptEvent(cpu: Cpu, event: GuestEvent): boolean {
 
 /** GuestHooks.tripleFault. */
 export function interceptTripleFault(cpu: Cpu): boolean {
+  const hex = (v: bigint | number): string => `0x${v.toString(16)}`;
+  reportExit(cpu, ExitReason.tripleFault, {
+    rule: 'exit.triple-fault',
+    title: 'an exception occurred while the double-fault handler was called',
+    section: '26.2',
+    detail: `IDTR base ${hex(cpu.u64(L.IDTR_BASE))} limit ${hex(cpu.u32(L.IDTR_LIMIT))}, RSP ${hex(cpu.rsp)}, CR2 ${hex(cpu.cr2)}, CR3 ${hex(cpu.cr3)}`,
+  });
   vmExit(cpu, { reason: ExitReason.tripleFault });
   return true;
 }
