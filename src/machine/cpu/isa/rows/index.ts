@@ -1,6 +1,7 @@
 import type { Row } from '../row.ts';
 import { avxRows, maskMoveRows } from './avx.ts';
 import { floatRows } from './float.ts';
+import { f16cRows, fmaRows } from './fma.ts';
 import { integerRows } from './integer.ts';
 import { cryptoRows, sseIntegerRows } from './sse-integer.ts';
 import { sseRows } from './sse.ts';
@@ -18,4 +19,6 @@ export const rows: readonly Row[] = [
   ...avxRows,
   ...maskMoveRows,
   ...floatRows,
+  ...fmaRows,
+  ...f16cRows,
 ];

@@ -5,6 +5,8 @@ import { comparisons } from './compare.ts';
 import { conversions } from './convert.ts';
 import { generalConversions } from './convert-general.ts';
 import { dots } from './dot.ts';
+import { fusedMultiplyAdds } from './fma.ts';
+import { halfConversions } from './half.ts';
 import { horizontals } from './horizontal.ts';
 import { minMax } from './min-max.ts';
 import { roundings } from './round.ts';
@@ -20,4 +22,6 @@ export const float: SemanticsTable = {
   ...horizontals,
   ...dots,
   ...approximations,
+  ...fusedMultiplyAdds,
+  ...halfConversions,
 };
