@@ -40,6 +40,17 @@ export function undefinedFlags(name: string, count: number, width: number): numb
     case 'bsf':
     case 'bsr':
       return CF | OF | SF | AF | PF;
+    case 'tzcnt':
+    case 'lzcnt':
+      return OF | SF | PF | AF;
+    case 'andn':
+    case 'blsr':
+    case 'blsmsk':
+    case 'blsi':
+    case 'bzhi':
+      return AF | PF;
+    case 'bextr':
+      return AF | PF | SF;
     case 'daa':
     case 'das':
       return OF;

@@ -1,6 +1,7 @@
 import type { Emitter } from '../tiers/emitter.ts';
 import { AccessKind, signExtend } from '../tiers/emitter.ts';
-import type { Place } from '../tiers/emitter.ts';
+import type { Place, Width } from '../tiers/emitter.ts';
+import type { Local } from '../wasm/function.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import type { Semantics, SemanticsTable } from './semantics.ts';
@@ -37,6 +38,16 @@ function scan(reverse: boolean): Semantics {
   };
 }
 
+/** The bytes of a value of 16, 32 or 64 bits in reverse. */
+export function byteSwap(m: Emitter, a: Local, width: Width): Value {
+  if (width === 16) return w.or(w.shrU(a, w.i32(8)), w.and(w.shl(a, w.i32(8)), w.i32(0xff00)));
+  if (width === 32) return w.or(w.and(w.rotl(a, w.i32(8)), w.i32(0x00ff00ff)), w.and(w.rotr(a, w.i32(8)), w.i32(0xff00ff00)));
+  const swap = (v: Value, n: number, k: bigint): Value => w.or(w.and(w.shrU(v, w.i64(n)), w.i64(k)), w.shl(w.and(v, w.i64(k)), w.i64(n)));
+  const x = m.let(swap(a, 8, 0x00ff00ff00ff00ffn));
+  const y = m.let(swap(x, 16, 0x0000ffff0000ffffn));
+  return w.rotl(y, w.i64(32));
+}
+
 export const bits: SemanticsTable = {
   bt: bitTest(),
   bts: bitTest((a, bit) => w.or(a, bit)),
@@ -52,14 +63,7 @@ export const bits: SemanticsTable = {
   },
   bswap(m) {
     const d = m.place(0, 'modify');
-    const a = m.let(d.get());
-    if (m.width === 64) {
-      const swap = (v: Value, n: number, k: bigint): Value => w.or(w.and(w.shrU(v, w.i64(n)), w.i64(k)), w.shl(w.and(v, w.i64(k)), w.i64(n)));
-      const x = m.let(swap(a, 8, 0x00ff00ff00ff00ffn));
-      const y = m.let(swap(x, 16, 0x0000ffff0000ffffn));
-      d.set(w.rotl(y, w.i64(32)));
-    } else if (m.width === 32) {
-      d.set(w.or(w.and(w.rotl(a, w.i32(8)), w.i32(0x00ff00ff)), w.and(w.rotr(a, w.i32(8)), w.i32(0xff00ff00))));
-    } else d.set(w.i32(0)); // undefined by the SDM; processors give zero
+    // Of 16 bits it is undefined by the SDM; processors give zero.
+    d.set(m.width === 16 ? w.i32(0) : byteSwap(m, m.let(d.get()), m.width));
   },
 };

@@ -14,7 +14,7 @@ function flagsMul(m: Emitter, low: Value, overflow: Value): void {
 }
 
 /** High 64 bits of an unsigned 64 x 64 product. */
-function mulHighU(m: Emitter, a: Value, b: Value): Value {
+export function mulHighU(m: Emitter, a: Value, b: Value): Value {
   const lo = (v: Value): Value => w.and(v, w.i64(0xffff_ffffn));
   const hi = (v: Value): Value => w.shrU(v, w.i64(32));
   const t = m.let(w.mul(lo(a), lo(b)));

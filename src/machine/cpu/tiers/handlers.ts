@@ -1,6 +1,7 @@
 import type { Row } from '../isa/row.ts';
 import { rows } from '../isa/rows/index.ts';
 import { alu } from '../semantics/alu.ts';
+import { bitManipulation } from '../semantics/bit-manipulation.ts';
 import { bits } from '../semantics/bits.ts';
 import { branches } from '../semantics/branch.ts';
 import { conditionNames, moves } from '../semantics/move.ts';
@@ -16,7 +17,7 @@ import { RecordClass } from './record.ts';
 import { specials } from './specials.ts';
 
 /** Every operation that is emitted code, by row name; a VEX row whose name has none means what the name without its `v` does. */
-const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...moves, ...stack, ...branches, ...strings, ...vectors, ...float };
+const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...bitManipulation, ...moves, ...stack, ...branches, ...strings, ...vectors, ...float };
 
 /** A handler of tier 0: a semantics applied to one width, address form and mode. Its number is its place in the list. */
 export interface Handler {

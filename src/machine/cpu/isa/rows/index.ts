@@ -1,5 +1,6 @@
 import type { Row } from '../row.ts';
 import { avxRows, maskMoveRows } from './avx.ts';
+import { bitManipulationRows } from './bit-manipulation.ts';
 import { floatRows } from './float.ts';
 import { f16cRows, fmaRows } from './fma.ts';
 import { integerRows } from './integer.ts';
@@ -12,6 +13,7 @@ import { x87Rows } from './x87.ts';
 export const rows: readonly Row[] = [
   ...systemRows,
   ...integerRows,
+  ...bitManipulationRows,
   ...x87Rows,
   ...sseRows,
   ...sseIntegerRows,
