@@ -13,7 +13,7 @@ static struct {
 	u32 reserved;
 	u64 rsp0;
 	u8 rest[92];
-} __attribute__((packed)) tss;
+} __attribute__((packed, aligned(16))) tss;
 static u8 ring0_stack[8192] __attribute__((aligned(16)));
 
 void set_gate(u32 vector, void (*handler)(void), u32 dpl)

@@ -75,19 +75,34 @@ export class Segment {
   }
   /** Sets everything at once and derives the fast limits that emitted code checks. */
   load(selector: number, base: bigint, limit: number, attr: number): void {
-    const { u32, u64 } = this.#m;
+    this.#load(selector, limit, attr);
+    this.#m.u64[(this.#at + L.SEG_BASE) >> 3] = base;
+  }
+  /** The same for a base of 32 bits, without a bigint. */
+  loadLow(selector: number, base: number, limit: number, attr: number): void {
+    this.#load(selector, limit, attr);
+    this.#m.u32[(this.#at + L.SEG_BASE) >> 2] = base;
+    this.#m.u32[((this.#at + L.SEG_BASE) >> 2) + 1] = 0;
+  }
+  #load(selector: number, limit: number, attr: number): void {
+    const { u32 } = this.#m;
     const at = this.#at;
     u32[(at + L.SEG_SELECTOR) >> 2] = selector & 0xffff;
     u32[(at + L.SEG_ATTR) >> 2] = attr;
-    u64[(at + L.SEG_BASE) >> 3] = base;
-    u32[(at + L.SEG_LIMIT) >> 2] = limit >>> 0;
+    u32[(at + L.SEG_LIMIT) >> 2] = limit;
     // Expand-down, absent, execute-only and system segments always take the slow path: end 0 admits nothing.
     const usable = (attr & 0x1_0090) === 0x90;
     const code = (attr & 8) !== 0;
     const expandDown = !code && (attr & 4) !== 0;
-    const end = BigInt(limit >>> 0) + 1n;
-    u64[(at + L.SEG_READ_END) >> 3] = usable && !expandDown && (!code || (attr & 2) !== 0) ? end : 0n;
-    u64[(at + L.SEG_WRITE_END) >> 3] = usable && !expandDown && !code && (attr & 2) !== 0 ? end : 0n;
+    const read = usable && !expandDown && (!code || (attr & 2) !== 0);
+    const write = usable && !expandDown && !code && (attr & 2) !== 0;
+    // The end of a segment of 4 GiB needs bit 32.
+    const end = (limit + 1) >>> 0;
+    const top = end === 0 ? 1 : 0;
+    u32[(at + L.SEG_READ_END) >> 2] = read ? end : 0;
+    u32[((at + L.SEG_READ_END) >> 2) + 1] = read ? top : 0;
+    u32[(at + L.SEG_WRITE_END) >> 2] = write ? end : 0;
+    u32[((at + L.SEG_WRITE_END) >> 2) + 1] = write ? top : 0;
   }
 }
 

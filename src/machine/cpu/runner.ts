@@ -155,7 +155,7 @@ export class Runner {
       if (single !== 0) this.#runSingle(cpu, single);
       else if (left < BUDGET_FLOOR) this.#runExact(cpu, Math.min(left, MAX_BLOCK));
       else {
-        cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+        setSlowAddress(cpu);
         this.#enterEmitted(cpu, 0, left, BUDGET_FLOOR);
       }
     }
@@ -172,7 +172,11 @@ export class Runner {
 
   #tick(cpu: Cpu, n: number): void {
     this.#done += n;
-    cpu.setU64(L.RETIRED, cpu.u64(L.RETIRED) + BigInt(n));
+    const { u32 } = this.#m;
+    const at = (cpu.block + L.RETIRED) >> 2;
+    const low = u32[at]! + n;
+    u32[at] = low;
+    if (low > 0xffff_ffff) u32[at + 1]!++;
   }
 
   /** Page offset of a record's instruction; the special ones may lie just past the page. */
@@ -237,7 +241,8 @@ export class Runner {
     const at = cpu.u32(L.RECORD);
     if (code === Exit.stop) {
       this.#tick(cpu, budget - left);
-      cpu.rip = ripOf(cpu, cpu.u64(L.SLOW_ADDRESS));
+      if (cpu.code64) copySlot(cpu, L.SLOW_ADDRESS, L.RIP);
+      else cpu.rip = ripOf(cpu, cpu.u64(L.SLOW_ADDRESS));
     } else if (code === Exit.budget) {
       this.#tick(cpu, budget - left);
       cpu.rip = this.#rip(cpu, at);
@@ -261,7 +266,7 @@ export class Runner {
       this.#tick(cpu, 1); // a VM exit took place: RIP is the host's
       return;
     }
-    if (record !== 0) cpu.rip = this.#rip(cpu, record);
+    if (record !== 0) this.#setRips(cpu, record, 0);
     if (vector === FAULT_WATCH) {
       this.#runExact(cpu, 1); // the access is noted on its way, which stops the run
       return;
@@ -393,10 +398,9 @@ export class Runner {
     }
     if (!cpu.ripWritten && insn && !unfinished(cpu, insn)) copySlot(cpu, L.NEXT_RIP, L.RIP);
     // INT n and the like clear TF as they are delivered and are not followed by a trap: SDM Vol. 3, 18.3.1.4.
-    if (insn !== undefined && softwareInterrupts.has(insn.name)) this.#eventDelivered = true;
+    if (this.#exact && insn !== undefined && softwareInterrupts.has(insn.name)) this.#eventDelivered = true;
     if ((cpu.sysflags & Flag.AC) !== alignment) selectTlb(cpu); // alignment checks have a TLB half of their own
-    if (cpu.code64) copySlot(cpu, L.RIP, L.SLOW_ADDRESS);
-    else cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+    setSlowAddress(cpu);
     trapNoted(cpu);
     if (this.leave || needsSingleStep(cpu) !== 0 || cpu.activity !== 0 || cpu.pending !== 0) {
       this.#leaveAt(cpu, record, left);
@@ -407,7 +411,7 @@ export class Runner {
 
   #helperThrew(cpu: Cpu, e: unknown, record: number, left: number, count: number): number {
     if (e instanceof GuestFault) {
-      cpu.rip = this.#rip(cpu, record);
+      this.#setRips(cpu, record, 0);
       this.#setFault(cpu, e.vector, e.errorCode);
       this.#leaveAt(cpu, record, left + count);
       return Exit.fault;
@@ -415,7 +419,7 @@ export class Runner {
     if (e !== ABANDONED) throw e;
     dropNoted();
     this.#eventDelivered = true;
-    cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+    setSlowAddress(cpu);
     this.#leaveAt(cpu, record, left);
     return Exit.stop;
   }
@@ -454,7 +458,7 @@ export class Runner {
 
   #execute(cpu: Cpu, insn: Insn): void {
     if (cpu.guest?.instruction(cpu, insn)) return;
-    const helper = this.#helpers[insn.name];
+    const helper = (insn.run ??= this.#helpers[insn.name]);
     if (!helper) throw new Error(`instruction ${insn.name} has no helper`);
     helper(cpu, insn);
   }
@@ -509,6 +513,12 @@ export class Runner {
       return 1;
     }
   }
+}
+
+/** Where emitted code goes on: at RIP. */
+function setSlowAddress(cpu: Cpu): void {
+  if (cpu.code64) copySlot(cpu, L.RIP, L.SLOW_ADDRESS);
+  else cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
 }
 
 /** Copies a 64-bit slot of the CPU block without making a bigint. */

@@ -26,6 +26,9 @@ export class PhysicalMemory {
   readonly linear: LinearMemory;
   readonly #log: Log;
   readonly #mmio: MmioRange[] = [];
+  /** Below and from there on RAM is just RAM: what devices claim of it lies between. */
+  #holesBegin: number;
+  #holesEnd = 0;
   /** Set by the machine: pages with decoded code are marked 1, watched pages 2. */
   readonly pageMarks: Uint8Array;
   onMarkedWrite: (page: number) => void = () => {};
@@ -34,6 +37,7 @@ export class PhysicalMemory {
     this.linear = linear;
     this.#log = log;
     this.pageMarks = new Uint8Array(linear.ramSize / PAGE_SIZE);
+    this.#holesBegin = linear.ramSize;
   }
 
   get ramSize(): number {
@@ -42,11 +46,24 @@ export class PhysicalMemory {
 
   mapMmio(range: MmioRange): void {
     this.#mmio.push(range);
+    this.#findHoles();
   }
 
   unmapMmio(range: MmioRange): void {
     const n = this.#mmio.indexOf(range);
     if (n >= 0) this.#mmio.splice(n, 1);
+    this.#findHoles();
+  }
+
+  #findHoles(): void {
+    const holes = this.#mmio.filter((r) => r.base < this.linear.ramSize);
+    this.#holesBegin = Math.min(this.linear.ramSize, ...holes.map((r) => r.base));
+    this.#holesEnd = Math.max(0, ...holes.map((r) => r.base + r.length));
+  }
+
+  /** RAM for certain, without looking at the devices. False may mean anything. */
+  #plain(p: PhysAddr, size: number): boolean {
+    return p + size <= this.#holesBegin || (p >= this.#holesEnd && p + size <= this.linear.ramSize);
   }
 
   mmioRanges(): readonly MmioRange[] {
@@ -55,12 +72,13 @@ export class PhysicalMemory {
 
   /** The MMIO range that claims an address, before RAM (holes are MMIO ranges laid over RAM). */
   mmioAt(p: PhysAddr): MmioRange | undefined {
+    if (this.#plain(p, 1)) return undefined;
     for (const r of this.#mmio) if (p >= r.base && p < r.base + r.length) return r;
     return undefined;
   }
 
   isRam(p: PhysAddr): boolean {
-    return p < this.linear.ramSize && this.mmioAt(p) === undefined;
+    return this.#plain(p, 1) || (p < this.linear.ramSize && this.mmioAt(p) === undefined);
   }
 
   /** Address of RAM in linear memory; the caller knows that `p` is RAM. */
@@ -70,7 +88,7 @@ export class PhysicalMemory {
 
   /** Little-endian read of 1, 2 or 4 bytes; may cross pages. */
   read(p: PhysAddr, size: 1 | 2 | 4): number {
-    if (p + size <= this.linear.ramSize && this.#mmio.length === 0) return this.#ram(p, size);
+    if (this.#plain(p, size)) return this.#ram(p, size);
     const range = this.mmioAt(p);
     if (range) return range.read(p - range.base, size) >>> 0;
     if (p + size <= this.linear.ramSize) return this.#ram(p, size);
@@ -79,11 +97,13 @@ export class PhysicalMemory {
   }
 
   write(p: PhysAddr, size: 1 | 2 | 4, value: number): void {
-    const range = this.mmioAt(p);
-    if (range) return range.write(p - range.base, size, value >>> 0);
-    if (p + size > this.linear.ramSize) {
-      this.#log.once(`mem ${Math.floor(p / PAGE_SIZE)}`, `access to unmapped physical address 0x${p.toString(16)}: writes are ignored`);
-      return;
+    if (!this.#plain(p, size)) {
+      const range = this.mmioAt(p);
+      if (range) return range.write(p - range.base, size, value >>> 0);
+      if (p + size > this.linear.ramSize) {
+        this.#log.once(`mem ${Math.floor(p / PAGE_SIZE)}`, `access to unmapped physical address 0x${p.toString(16)}: writes are ignored`);
+        return;
+      }
     }
     this.#touch(p, size);
     const at = RAM + p;
@@ -93,7 +113,7 @@ export class PhysicalMemory {
   }
 
   read64(p: PhysAddr): bigint {
-    if (p + 8 <= this.linear.ramSize && !this.mmioAt(p)) return this.linear.view.getBigUint64(RAM + p, true);
+    if (this.#plain(p, 8)) return this.linear.view.getBigUint64(RAM + p, true);
     return BigInt(this.read(p, 4)) | (BigInt(this.read(p + 4, 4)) << 32n);
   }
 

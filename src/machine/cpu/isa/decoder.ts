@@ -87,6 +87,7 @@ export class Decoder {
     const imm = (BigInt(this.immHigh) << 32n) | BigInt(this.immLow >>> 0);
     return {
       name: row.name, mode, length, opsize, addrsize, rep, lock, rex, opcode, modrm, rm, isMemory, base, index, scale, disp, segment, segmentOverride, imm, imm2,
+      run: undefined,
       reg: row.sreg >= 0 ? row.sreg : reg,
       ...(this.vvvv >= 0 ? { vvvv: this.vvvv, vectorBytes: row.vectorBytes } : {}),
     }; // prettier-ignore

@@ -1,3 +1,5 @@
+import type { Helper } from '../helper.ts';
+
 /**
  * A decoded instruction, as the decoder gives it to whoever wants details: helpers (instructions written in TypeScript),
  * VM-exit information, disassembly checks. Hot instructions are not kept in this form: they become records.
@@ -42,4 +44,6 @@ export interface Insn {
   readonly vvvv?: number;
   /** Bytes of the vectors, where that is 32 by VEX.L. */
   readonly vectorBytes?: 8 | 16 | 32;
+  /** What executes it, once it was looked up by name. */
+  run?: Helper | undefined;
 }

@@ -228,7 +228,7 @@ export function flushCodeTlb(cpu: Cpu): void {
   }
 }
 
-const dataEntry = (half: number, page: number): number => half + (page & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
+export const dataEntry = (half: number, page: number): number => half + (page & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
 const codeEntry = (half: number, page: number): number => half + CODE_ENTRIES + (page & (CODE_TLB_ENTRIES - 1)) * CODE_TLB_ENTRY_SIZE;
 
 function record(half: Half, entry: number): void {

@@ -39,10 +39,11 @@ export function checkReturnCode(cpu: Cpu, selector: number, d: Descriptor): void
 
 /** Commits a transfer to a code segment. The selector's RPL becomes the CPL. */
 export function enterCode(cpu: Cpu, kind: BranchKind | undefined, selector: number, segment: SegmentLike, cpl: number, rip: bigint): void {
-  const from = codeAddress(cpu, cpu.rip);
+  const observed = kind !== undefined && cpu.machine.probe?.branch !== undefined;
+  const from = observed ? codeAddress(cpu, cpu.rip) : 0n;
   setCodeSegment(cpu, (selector & 0xfffc) | cpl, segment.base, segment.limit, segment.attr, cpl);
   setRip(cpu, rip);
-  if (kind) cpu.machine.probe?.branch?.(cpu, kind, from, codeAddress(cpu, rip));
+  if (observed) cpu.machine.probe?.branch?.(cpu, kind, from, codeAddress(cpu, rip));
 }
 
 /** Commits a transfer in real-address or v8086 mode. */

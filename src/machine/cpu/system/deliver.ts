@@ -5,6 +5,7 @@ import { deliverLong } from './deliver-long.ts';
 import { deliverProtected } from './deliver-protected.ts';
 import { deliverReal } from './deliver-real.ts';
 import { combine, pushedFlags, returnRip } from './event-rules.ts';
+import { quickDelivery } from './quick-events.ts';
 
 /**
  * The event being delivered on each CPU, by index: a VM exit that happens meanwhile records it as IDT-vectoring information
@@ -14,6 +15,7 @@ export const currentDelivery: (GuestEvent | undefined)[] = [];
 
 function deliverOnce(cpu: Cpu, event: GuestEvent): void {
   const flags = pushedFlags(cpu, event);
+  if (quickDelivery(cpu, event, flags)) return;
   const rip = returnRip(cpu, event);
   if (cpu.realMode) deliverReal(cpu, event, flags, rip);
   else if (cpu.longMode) deliverLong(cpu, event, flags, rip);

@@ -43,12 +43,16 @@ function portWrite(cpu: Cpu, port: number, size: PortSize, value: number): void 
 
 function input(cpu: Cpu, port: number, size: PortSize): void {
   checkIoPermission(cpu, port, size);
-  cpu.writeGpr(0, size * 8, BigInt(portRead(cpu, port, size)));
+  const value = portRead(cpu, port, size);
+  if (size === 4) cpu.setGpr32(0, value);
+  else if (size === 2) cpu.setGpr16(0, value);
+  else cpu.setGpr8(0, 1, value);
 }
 
 function output(cpu: Cpu, port: number, size: PortSize): void {
   checkIoPermission(cpu, port, size);
-  portWrite(cpu, port, size, Number(cpu.readGpr(0, size * 8)));
+  const eax = cpu.gpr32(0);
+  portWrite(cpu, port, size, size === 4 ? eax : eax & ((1 << (size * 8)) - 1));
 }
 
 const RCX = 1;
@@ -89,10 +93,13 @@ function outs(cpu: Cpu, insn: Insn): void {
   stringIo(cpu, insn, RSI, (linear, port, size) => portWrite(cpu, port, size, Number(readLinear(cpu, linear(false), size))));
 }
 
+/** The low half of the immediate is the byte itself. */
+const immediatePort = (insn: Insn): number => Number(insn.imm) & 0xff;
+
 export const ioInstructions: HelperTable = {
-  in_imm: (cpu, insn) => input(cpu, Number(insn.imm & 0xffn), portSize(insn)),
+  in_imm: (cpu, insn) => input(cpu, immediatePort(insn), portSize(insn)),
   in_dx: (cpu, insn) => input(cpu, cpu.gpr16(2), portSize(insn)),
-  out_imm: (cpu, insn) => output(cpu, Number(insn.imm & 0xffn), portSize(insn)),
+  out_imm: (cpu, insn) => output(cpu, immediatePort(insn), portSize(insn)),
   out_dx: (cpu, insn) => output(cpu, cpu.gpr16(2), portSize(insn)),
   ins,
   outs,
