@@ -129,6 +129,8 @@ function makeMold(row: Row, random: Random, mode: Mode, where: Where): Mold {
   if (offsets) bytes.push(...littleEndian(offsetIn(d, effectiveSegment(d, 'ds'), pickTarget(d)), d.address / 8));
   bytes.push(...immediates);
   if (row.name === 'enter' || row.name === 'leave') setLow(d, RBP, stackBits(d), DATA + 0x1000 + random.below(64) - segmentBase(mode, 'ss'));
+  // Which of the bytes that are not chosen may fault is the processor's own matter.
+  if (/maskmov(dqu|q)/.test(row.name)) setLow(d, RDI, d.address, offsetIn(d, effectiveSegment(d, 'ds'), DATA + 0x1000 + random.below(512) - 256));
   if (row.name === 'xlat') setLow(d, RBX, d.address, offsetIn(d, effectiveSegment(d, 'ds'), DATA + 0x800));
   if (width === 16 && doubleShift(row) && (gpr[RCX]! & 31n) > 16n) return makeMold(row, random, mode, where); // rCX became a base
   const counts = row.operands.at(-1) ?? '';

@@ -1,18 +1,10 @@
-import { CR0, CR4, type Cpu } from '../cpu.ts';
-import { nm, ud } from '../fault.ts';
+import type { Cpu } from '../cpu.ts';
 import type { HelperTable } from '../helper.ts';
 import type { Insn } from '../isa/insn.ts';
 import * as L from '../layout.ts';
 import { probeWrite, readLinear, writeLinear } from '../mmu/access.ts';
-import { advance, linearOf, mask } from '../system/operands.ts';
-import { checkSse } from '../system/fxsave.ts';
-
-/** #UD and #NM of VEX instructions on vectors: SDM Vol. 2, table 2-17. */
-export function checkAvx(cpu: Cpu): void {
-  const enabled = (cpu.cr4bits & CR4.OSXSAVE) !== 0 && (cpu.u32(L.XCR0) & 6) === 6;
-  if (!enabled || cpu.realMode || cpu.v8086) throw ud();
-  if ((cpu.cr0bits & CR0.TS) !== 0) throw nm();
-}
+import { advance, effectiveAddress, linearOf, mask } from '../system/operands.ts';
+import { checkAvx, checkSse } from '../system/fxsave.ts';
 
 const vector = (n: number): number => L.VECTORS + n * L.VECTOR_SIZE;
 
@@ -22,8 +14,7 @@ function maskmov(cpu: Cpu, insn: Insn): void {
   const [source, signs] = [cpu.block + vector(insn.reg), cpu.block + vector(insn.rm)];
   const offset = cpu.readGpr(7, insn.addrsize);
   const chosen = Array.from({ length: 16 }, (_, n) => n).filter((n) => u8[signs + n]! >= 0x80);
-  if (chosen.length === 0) return;
-  // Whether unselected bytes can fault is the processor's own matter: as on AMD's, the access is one of 16 bytes.
+  // Whether bytes that are not chosen can fault is the processor's own matter: as on AMD's, the access is one of 16 bytes.
   const start = linearOf(cpu, insn.segment, offset, 16, true);
   probeWrite(cpu, start, 16);
   for (const n of chosen) writeLinear(cpu, advance(cpu, start, n), 1, BigInt(u8[source + n]!));
@@ -56,6 +47,33 @@ const gather =
     cpu.m.u8.fill(0, signs, signs + 32);
   };
 
+/** VMASKMOV and VPMASKMOV likewise: the chosen elements, each at an address of its own. */
+const maskedMove =
+  (size: 4 | 8, write: boolean) =>
+  (cpu: Cpu, insn: Insn): void => {
+    checkAvx(cpu);
+    const { view, u8 } = cpu.m;
+    const length = insn.vectorBytes ?? 16;
+    const [data, signs] = [cpu.block + vector(insn.reg), cpu.block + vector(insn.vvvv!)];
+    const start = effectiveAddress(cpu, insn);
+    const chosen: { readonly offset: number; readonly linear: bigint; readonly value: bigint }[] = [];
+    // Element by element: the lowest that faults counts, whichever its fault is.
+    for (let offset = 0; offset < length; offset += size) {
+      if (view.getInt32(signs + offset + size - 4, true) >= 0) continue;
+      const linear = linearOf(cpu, insn.segment, mask(start + BigInt(offset), insn.addrsize), size, write);
+      if (write) probeWrite(cpu, linear, size);
+      const at = data + offset;
+      const own = size === 4 ? BigInt(view.getUint32(at, true)) : view.getBigUint64(at, true);
+      chosen.push({ offset, linear, value: write ? own : readLinear(cpu, linear, size) });
+    }
+    if (!write) u8.fill(0, data, data + 32);
+    for (const { offset, linear, value } of chosen) {
+      if (write) writeLinear(cpu, linear, size, value);
+      else if (size === 4) view.setUint32(data + offset, Number(value), true);
+      else view.setBigUint64(data + offset, value, true);
+    }
+  };
+
 export const maskedMoveInstructions: HelperTable = {
   maskmovdqu(cpu, insn) {
     checkSse(cpu);
@@ -65,6 +83,10 @@ export const maskedMoveInstructions: HelperTable = {
     checkAvx(cpu);
     maskmov(cpu, insn);
   },
+  vmaskload32: maskedMove(4, false),
+  vmaskload64: maskedMove(8, false),
+  vmaskstore32: maskedMove(4, true),
+  vmaskstore64: maskedMove(8, true),
   vgatherdd: gather(4, 4),
   vgatherdq: gather(4, 8),
   vgatherqd: gather(8, 4),

@@ -15,7 +15,8 @@
  *
  * attributes: `lock` (LOCK allowed with a memory destination), `d64` (64-bit operand size by default in 64-bit mode),
  * `f64` (always), `helper` (written in TypeScript), `b` (byte operand size), `stack`/`branch` (differs outside 64-bit
- * mode), `sreg=N` (fixed segment register), `hot` (worth a handler of its own per address form), `wide` (implicit general registers have the operand size), `vsib` (the index is a vector
+ * mode), `sreg=N` (fixed segment register), `hot` (worth a handler of its own per address form), `wide` (implicit general registers have the operand size), `elements` (a memory operand of
+ * several accesses, some of which may not be made), `vsib` (the index is a vector
  * register), `unit=NAME` (its handlers are not cases of the interpreter but functions of that unit, see tiers/units.ts).
  */
 export interface Row {
@@ -53,6 +54,8 @@ export interface Row {
   /** VEX.vvvv names an operand; else it must be 1111B. */
   readonly vvvv: boolean;
   readonly vsib: boolean;
+  /** Every element is an access of its own: where addresses are not flat ones of 64 bits, the instruction is a helper. */
+  readonly elements: boolean;
   /** Name of the unit whose functions the handlers are, `avx/vpaddb`; empty: the interpreter. */
   readonly unit: string;
   /** What follows from the above, worked out once because decoding asks for it again and again. */
@@ -188,6 +191,7 @@ export function parseRow(line: string): Row {
     vectorBytes,
     vvvv: operands.some((o) => /^[HB]/.test(o)),
     vsib: attribute.has('vsib'),
+    elements: attribute.has('vsib') || attribute.has('elements'),
     unit: valueOf('unit') === undefined ? '' : `${valueOf('unit')}/${name}`,
     traits: traitsOf(name, operands, attribute, vectorBytes),
     handlers: new Uint16Array(256),

@@ -1,5 +1,5 @@
 import { CR0, CR4, type Cpu } from '../cpu.ts';
-import type { HelperTable } from '../helper.ts';
+import type { Helper, HelperTable } from '../helper.ts';
 import { gp, nm, ud } from '../fault.ts';
 import type { Insn } from '../isa/insn.ts';
 import * as L from '../layout.ts';
@@ -63,16 +63,34 @@ export function checkSse(cpu: Cpu): void {
   if ((cpu.cr0bits & CR0.TS) !== 0) throw nm();
 }
 
-function ldmxcsr(cpu: Cpu, insn: Insn): void {
-  checkSse(cpu);
-  const value = Number(readMemory(cpu, insn, 32));
-  if ((value & ~MXCSR_MASK) !== 0) throw gp();
-  cpu.setU32(L.MXCSR, value);
+/** VEX instructions on vectors: SDM Vol. 1, 14.3; Vol. 2, table 2-17. They do not exist in real and virtual-8086 mode. */
+export function checkAvx(cpu: Cpu): void {
+  const enabled = (cpu.cr4bits & CR4.OSXSAVE) !== 0 && (cpu.u32(L.XCR0) & 6) === 6;
+  if (!enabled || cpu.realMode || cpu.v8086) throw ud();
+  if ((cpu.cr0bits & CR0.TS) !== 0) throw nm();
 }
 
-function stmxcsr(cpu: Cpu, insn: Insn): void {
-  checkSse(cpu);
-  writeMemory(cpu, insn, 32, BigInt(cpu.u32(L.MXCSR)));
-}
+const ldmxcsr =
+  (check: (cpu: Cpu) => void): Helper =>
+  (cpu, insn) => {
+    check(cpu);
+    const value = Number(readMemory(cpu, insn, 32));
+    if ((value & ~MXCSR_MASK) !== 0) throw gp();
+    cpu.setU32(L.MXCSR, value);
+  };
 
-export const fxsaveInstructions: HelperTable = { fxsave, fxrstor, ldmxcsr, stmxcsr };
+const stmxcsr =
+  (check: (cpu: Cpu) => void): Helper =>
+  (cpu, insn) => {
+    check(cpu);
+    writeMemory(cpu, insn, 32, BigInt(cpu.u32(L.MXCSR)));
+  };
+
+export const fxsaveInstructions: HelperTable = {
+  fxsave,
+  fxrstor,
+  ldmxcsr: ldmxcsr(checkSse),
+  stmxcsr: stmxcsr(checkSse),
+  vldmxcsr: ldmxcsr(checkAvx),
+  vstmxcsr: stmxcsr(checkAvx),
+};

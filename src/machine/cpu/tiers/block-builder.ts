@@ -192,7 +192,7 @@ export class BlockBuilder {
     const { row, mode } = d;
     const legacy = mode !== 64;
     const flat = mode === 64 && d.addrsize === 64 && (d.segment < 4 || row.name === 'lea');
-    if (row.helper || (row.string && (legacy || d.addrsize !== 64 || d.segmentOverride)) || (row.vsib && !flat)) {
+    if (row.helper || (row.string && (legacy || d.addrsize !== 64 || d.segmentOverride)) || (row.elements && !flat)) {
       const rec = this.#emit(Special.helper, offset);
       this.#u8[rec + REC_B] = count;
       this.#keepInsn(rec);

@@ -61,22 +61,22 @@ VEX.128.66.0F38.W0 47 /r | vpsllvd V H W16 |
 VEX.256.66.0F38.W0 47 /r | vpsllvd V H W32 |
 VEX.128.66.0F38.W1 47 /r | vpsllvq V H W16 |
 VEX.256.66.0F38.W1 47 /r | vpsllvq V H W32 |
-VEX.128.66.0F38.W0 2C /rm | vmaskload32 V H W16 |
-VEX.256.66.0F38.W0 2C /rm | vmaskload32 V H W32 |
-VEX.128.66.0F38.W0 2D /rm | vmaskload64 V H W16 |
-VEX.256.66.0F38.W0 2D /rm | vmaskload64 V H W32 |
-VEX.128.66.0F38.W0 2E /rm | vmaskstore32 W16 H V |
-VEX.256.66.0F38.W0 2E /rm | vmaskstore32 W32 H V |
-VEX.128.66.0F38.W0 2F /rm | vmaskstore64 W16 H V |
-VEX.256.66.0F38.W0 2F /rm | vmaskstore64 W32 H V |
-VEX.128.66.0F38.W0 8C /rm | vmaskload32 V H W16 |
-VEX.256.66.0F38.W0 8C /rm | vmaskload32 V H W32 |
-VEX.128.66.0F38.W1 8C /rm | vmaskload64 V H W16 |
-VEX.256.66.0F38.W1 8C /rm | vmaskload64 V H W32 |
-VEX.128.66.0F38.W0 8E /rm | vmaskstore32 W16 H V |
-VEX.256.66.0F38.W0 8E /rm | vmaskstore32 W32 H V |
-VEX.128.66.0F38.W1 8E /rm | vmaskstore64 W16 H V |
-VEX.256.66.0F38.W1 8E /rm | vmaskstore64 W32 H V |
+VEX.128.66.0F38.W0 2C /rm | vmaskload32 V H W16 | elements
+VEX.256.66.0F38.W0 2C /rm | vmaskload32 V H W32 | elements
+VEX.128.66.0F38.W0 2D /rm | vmaskload64 V H W16 | elements
+VEX.256.66.0F38.W0 2D /rm | vmaskload64 V H W32 | elements
+VEX.128.66.0F38.W0 2E /rm | vmaskstore32 W16 H V | elements
+VEX.256.66.0F38.W0 2E /rm | vmaskstore32 W32 H V | elements
+VEX.128.66.0F38.W0 2F /rm | vmaskstore64 W16 H V | elements
+VEX.256.66.0F38.W0 2F /rm | vmaskstore64 W32 H V | elements
+VEX.128.66.0F38.W0 8C /rm | vmaskload32 V H W16 | elements
+VEX.256.66.0F38.W0 8C /rm | vmaskload32 V H W32 | elements
+VEX.128.66.0F38.W1 8C /rm | vmaskload64 V H W16 | elements
+VEX.256.66.0F38.W1 8C /rm | vmaskload64 V H W32 | elements
+VEX.128.66.0F38.W0 8E /rm | vmaskstore32 W16 H V | elements
+VEX.256.66.0F38.W0 8E /rm | vmaskstore32 W32 H V | elements
+VEX.128.66.0F38.W1 8E /rm | vmaskstore64 W16 H V | elements
+VEX.256.66.0F38.W1 8E /rm | vmaskstore64 W32 H V | elements
 VEX.128.66.0F38.W0 90 /rm | vgatherdd V W4 H | vsib
 VEX.256.66.0F38.W0 90 /rm | vgatherdd V W4 H | vsib
 VEX.128.66.0F38.W1 90 /rm | vgatherdq V W8 H | vsib
@@ -98,8 +98,10 @@ VEX.256.66.0F38.W1 93 /rm | vgatherqq V W8 H | vsib
   ),
 );
 
-/** Written in TypeScript: the address is in rDI. */
+/** Written in TypeScript. MASKMOVDQU's address is in rDI. */
 export const maskMoveRows = parseRows(`
+VEX.LZ.0F.WIG AE /2m | vldmxcsr M | helper
+VEX.LZ.0F.WIG AE /3m | vstmxcsr M | helper
 66 0F F7 /rr | maskmovdqu V W16 | helper
 VEX.128.66.0F.WIG F7 /rr | vmaskmovdqu V W16 | helper
 `);
