@@ -59,6 +59,12 @@ F3 0F 2C /r | cvttss2si G W4 | lig unary
 F2 0F 2C /r | cvttsd2si G W8 | lig unary
 F3 0F 2D /r | cvtss2si G W4 | lig unary
 F2 0F 2D /r | cvtsd2si G W8 | lig unary
+NP 0F 2A /r | cvtpi2ps V Q8 |
+66 0F 2A /r | cvtpi2pd V Q8 |
+NP 0F 2C /r | cvttps2pi P W8 |
+66 0F 2C /r | cvttpd2pi P W16a |
+NP 0F 2D /r | cvtps2pi P W8 |
+66 0F 2D /r | cvtpd2pi P W16a |
 66 0F 3A 08 /r | roundps V Wx Ib | vex256 unary
 66 0F 3A 09 /r | roundpd V Wx Ib | vex256 unary
 66 0F 3A 0A /r | roundss V W4 Ib | lig

@@ -56,7 +56,7 @@ export function narrowed(m: Emitter, v: Value): Fast {
 }
 
 /** Lanes as doublewords; of f64 lanes the results' upper half is zero. */
-function integers(m: Emitter, f: Lanes, v: Value, truncates: boolean): Fast {
+export function integers(m: Emitter, f: Lanes, v: Value, truncates: boolean): Fast {
   const whole = m.let(f.integral[truncates ? Rounding.zero : Rounding.nearest](v));
   return {
     result: (f === F32 ? convert.f32ToI32 : convert.f64ToI32)(whole),
@@ -66,7 +66,7 @@ function integers(m: Emitter, f: Lanes, v: Value, truncates: boolean): Fast {
 }
 
 /** Doublewords as f32: exact up to 24 bits. */
-const floats = (v: Value): Fast => ({
+export const floats = (v: Value): Fast => ({
   result: convert.i32ToF32(v),
   good: F32.splat(-1n),
   rounds: {

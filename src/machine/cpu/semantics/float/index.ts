@@ -4,6 +4,7 @@ import { arithmetic } from './arithmetic.ts';
 import { comparisons } from './compare.ts';
 import { conversions } from './convert.ts';
 import { generalConversions } from './convert-general.ts';
+import { mmxConversions } from './convert-mmx.ts';
 import { dots } from './dot.ts';
 import { fusedMultiplyAdds } from './fma.ts';
 import { halfConversions } from './half.ts';
@@ -18,6 +19,7 @@ export const float: SemanticsTable = {
   ...comparisons,
   ...conversions,
   ...generalConversions,
+  ...mmxConversions,
   ...roundings,
   ...horizontals,
   ...dots,
