@@ -27,12 +27,14 @@ export interface Harness {
 export interface HarnessOptions extends MachineTargetOptions {
   readonly cpus?: number;
   readonly code?: Uint8Array;
+  /** CPU features beyond skylake's, or `-name`. */
+  readonly features?: readonly string[];
   readonly server?: Partial<GdbServerOptions>;
 }
 
 /** A toy machine behind a real TCP port. */
 export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
-  const machine = new ToyMachine(options.cpus ?? 1, START, options.code ?? LOOP);
+  const machine = new ToyMachine(options.cpus ?? 1, START, options.code ?? LOOP, options.features);
   const target = new MachineTarget(machine, options);
   const messages: string[] = [];
   const server = new GdbServer({

@@ -67,6 +67,32 @@ describe('real gdb', () => {
     for (const [name, n] of Object.entries(expected)) expect(remote, name).toMatch(new RegExp(`^ *${name} .*  ${n} +\\d+`, 'm'));
   });
 
+  test('has YMM registers when the CPU has AVX', async () => {
+    const { output } = await session(
+      [
+        'p $ymm0',
+        'p $ymm3.v8_int32[7] = 0x12345678',
+        'p $ymm3.v4_int64[0] = 5',
+        'p/x $ymm3.v8_int32',
+        'p/x $xmm3.uint128',
+        'p $ymm15h',
+        'info registers ymm3',
+      ],
+      { features: ['avx'] },
+    );
+    expect(output).not.toMatch(/warning: (while|Could)|too long|Truncated/);
+    expect(output).toMatch(/\$1 = \{.*v8_float = \{/);
+    expect(output).toContain('= {0x5, 0x0, 0x0, 0x0, 0x0, 0x0, 0x0, 0x12345678}');
+    expect(output).toMatch(/\$5 = 0x5\n/);
+    expect(output).toMatch(/^ymm3 .*v4_int64 = \{0x5, 0x0, 0x0, 0x12345678/m);
+  });
+
+  test('has none when it has not', async () => {
+    const { output } = await session(['p $ymm0', 'p $xmm0.uint128'], { features: ['-avx'] });
+    expect(output).toContain('$1 = void');
+    expect(output).toContain('$2 = 0');
+  });
+
   test('disassembles, breaks, continues, steps', async () => {
     const { output, h } = await session([
       'x/3i $pc',

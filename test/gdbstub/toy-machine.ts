@@ -30,7 +30,8 @@ export class ToyMachine implements DebuggedMachine {
   readonly #watchpoints = new Map<number, Watchpoint>();
   #interrupted = false;
 
-  constructor(cpus: number, start: bigint, code: Uint8Array) {
+  /** @param features beyond those of skylake, or `-name` to leave one out */
+  constructor(cpus: number, start: bigint, code: Uint8Array, features: readonly string[] = []) {
     const linear = new LinearMemory(4 << 20);
     const log = createLog(() => {});
     this.memory = new PhysicalMemory(linear, log);
@@ -52,7 +53,9 @@ export class ToyMachine implements DebuggedMachine {
       request: () => {},
       invalidateCode: () => {},
     };
-    this.cpus = Array.from({ length: cpus }, (_, n) => new Cpu(n, linear, cpuModel('skylake')!, services));
+    const skylake = cpuModel('skylake')!;
+    const left = new Set([...skylake.features, ...features].filter((f) => !features.includes(`-${f}`) && !f.startsWith('-')));
+    this.cpus = Array.from({ length: cpus }, (_, n) => new Cpu(n, linear, { ...skylake, features: left }, services));
     for (const cpu of this.cpus) cpu.irq = { pending: () => -1, acknowledge: () => -1, getCr8: () => 3, setCr8: () => {} };
     this.start = start;
     this.memory.poke(Number(start), code);

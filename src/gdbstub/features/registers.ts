@@ -2,13 +2,14 @@ import * as T from './flags.ts';
 import { exitReason } from './exit-reasons.ts';
 import type { EnumType, FlagsType } from './flags.ts';
 
-/** Where gdb looks for a register. The first three are gdb's own features (gdb manual: i386 Features), the others ours. */
+/** Where gdb looks for a register: gdb's own features (gdb manual: i386 Features), and ours. */
 export const FEATURES = [
   'org.gnu.gdb.i386.core',
   'org.gnu.gdb.i386.sse',
   'org.gnu.gdb.i386.segments',
   'org.vmxscope.system',
   'org.vmxscope.vmx',
+  'org.gnu.gdb.i386.avx',
 ] as const;
 export type Feature = (typeof FEATURES)[number];
 
@@ -21,7 +22,7 @@ export interface RegisterRow {
   readonly group?: 'float' | 'vector' | 'system';
 }
 
-const [core, sse, segments, system, vmx] = FEATURES;
+const [core, sse, segments, system, vmx, avx] = FEATURES;
 const row = (feature: Feature, bits: RegisterRow['bits'], type: RegisterRow['type'], ...names: string[]): RegisterRow[] =>
   names.map((name) => ({ name, bits, type, feature }));
 const numbered = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
@@ -59,10 +60,12 @@ export const registers: readonly RegisterRow[] = [
   ...row(vmx, 64, 'code_ptr', 'guest_rip'),
   ...row(vmx, 64, 'data_ptr', 'guest_rsp'),
   ...row(vmx, 64, 'data_ptr', 'guest_cr3'),
+  // Upper halves: gdb makes ymm0 to ymm15 of them and of xmm0 to xmm15. Last, so that numbers do not depend on the CPU model.
+  ...row(avx, 128, 'uint128', ...numbered('ymm', 16).map((name) => `${name}h`)),
 ];
+
+/** The registers of a machine, by whether its CPUs have AVX. */
+export const registersOf = (hasAvx: boolean): readonly RegisterRow[] => (hasAvx ? registers : registers.filter((r) => r.feature !== avx));
 
 export const registerNumber = (name: string): number => registers.findIndex((r) => r.name === name);
 export const byteSize = (r: RegisterRow): number => r.bits / 8;
-
-/** Length of the `g` reply in bytes. */
-export const ALL_REGISTERS_SIZE = registers.reduce((sum, r) => sum + byteSize(r), 0);

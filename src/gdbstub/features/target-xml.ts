@@ -1,4 +1,4 @@
-import { FEATURES, registers, type Feature, type RegisterRow } from './registers.ts';
+import { FEATURES, type Feature, type RegisterRow } from './registers.ts';
 import type { EnumType, FlagsType } from './flags.ts';
 
 const VECTOR_TYPES = `    <vector id="v4f" type="ieee_single" count="4"/>
@@ -28,8 +28,9 @@ function typeXml(type: FlagsType | EnumType): string {
   return `    <flags id="${type.id}" size="${type.bytes}">\n${fields.join('')}    </flags>\n`;
 }
 
-function featureXml(feature: Feature): string {
+function featureXml(feature: Feature, registers: readonly RegisterRow[]): string {
   const rows = registers.map((r, n) => [r, n] as const).filter(([r]) => r.feature === feature);
+  if (rows.length === 0) return '';
   const types = new Set(rows.map(([r]) => r.type).filter((t) => typeof t !== 'string'));
   const reg = ([r, n]: readonly [RegisterRow, number]): string => {
     const type = typeof r.type === 'string' ? r.type : r.type.id;
@@ -43,10 +44,10 @@ function featureXml(feature: Feature): string {
  * The target description. The OS ABI is `none` and the Linux feature is absent: with either, gdb would take the machine
  * for a Linux process and ignore its library list.
  */
-export const targetXml = `<?xml version="1.0"?>
+export const targetXml = (registers: readonly RegisterRow[]): string => `<?xml version="1.0"?>
 <!DOCTYPE target SYSTEM "gdb-target.dtd">
 <target version="1.0">
   <architecture>i386:x86-64</architecture>
   <osabi>none</osabi>
-${FEATURES.map(featureXml).join('')}</target>
+${FEATURES.map((f) => featureXml(f, registers)).join('')}</target>
 `;

@@ -1,5 +1,5 @@
 import type { Cpu } from '../../machine/cpu/cpu.ts';
-import { ALL_REGISTERS_SIZE, byteSize, registerNumber, registers } from '../features/registers.ts';
+import { byteSize, registerNumber, registersOf, type RegisterRow } from '../features/registers.ts';
 import { targetXml } from '../features/target-xml.ts';
 import { refused, type Refusal, type RegistersPart } from '../target.ts';
 import { setLinearPc } from './mode.ts';
@@ -12,14 +12,17 @@ interface Register {
   readonly accessor: Accessor;
 }
 
-let next = 0;
-const table: readonly Register[] = registers.map((row) => {
-  const accessor = accessors[row.name];
-  if (!accessor) throw new Error(`register ${row.name} of the target description has no accessor`);
-  const at = next;
-  next += byteSize(row);
-  return { name: row.name, bytes: byteSize(row), at, accessor };
-});
+/** Where each register lies in the `g` reply. */
+function tableOf(rows: readonly RegisterRow[]): readonly Register[] {
+  let next = 0;
+  return rows.map((row) => {
+    const accessor = accessors[row.name];
+    if (!accessor) throw new Error(`register ${row.name} of the target description has no accessor`);
+    const at = next;
+    next += byteSize(row);
+    return { name: row.name, bytes: byteSize(row), at, accessor };
+  });
+}
 
 function put(out: DataView, at: number, bytes: number, value: bigint): void {
   if (bytes === 4) return out.setUint32(at, Number(value & 0xffff_ffffn), true);
@@ -43,18 +46,23 @@ function writeOne(cpu: Cpu, register: Register, bytes: Uint8Array): true | Refus
 
 /** The registers of a machine's CPUs, by the table that makes the target description. */
 export function registersPart(cpuOf: (thread: number) => Cpu): RegistersPart {
+  // All CPUs are of one model.
+  const rows = registersOf(cpuOf(1).model.features.has('avx'));
+  const table = tableOf(rows);
+  const size = rows.reduce((sum, r) => sum + byteSize(r), 0);
+  const description = targetXml(rows);
   return {
-    description: () => targetXml,
+    description: () => description,
     expedited: ['rip', 'rsp', 'rbp'].map(registerNumber),
     readAll(thread) {
       const cpu = cpuOf(thread);
-      const out = new Uint8Array(ALL_REGISTERS_SIZE);
+      const out = new Uint8Array(size);
       const view = new DataView(out.buffer);
       for (const r of table) put(view, r.at, r.bytes, r.accessor.read(cpu));
       return out;
     },
     writeAll(thread, bytes) {
-      if (bytes.length !== ALL_REGISTERS_SIZE) return refused(`all registers are ${ALL_REGISTERS_SIZE} bytes, not ${bytes.length}`);
+      if (bytes.length !== size) return refused(`all registers are ${size} bytes, not ${bytes.length}`);
       const cpu = cpuOf(thread);
       const before = this.readAll(thread);
       for (const r of table) {

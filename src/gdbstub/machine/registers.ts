@@ -66,8 +66,9 @@ const stackRegister = (i: number): Accessor => {
   };
 };
 
-const vector = (n: number): Accessor => {
-  const at = L.VECTORS + n * L.VECTOR_SIZE;
+/** Half of a YMM register: the XMM register, or what lies above it. */
+const vector = (n: number, half: 0 | 16): Accessor => {
+  const at = L.VECTORS + n * L.VECTOR_SIZE + half;
   return {
     read: (cpu) => cpu.u64(at) | (cpu.u64(at + 8) << 64n),
     write: (cpu, v) => (cpu.setU64(at, BigInt.asUintN(64, v)), cpu.setU64(at + 8, v >> 64n), true),
@@ -123,7 +124,8 @@ export const accessors: Readonly<Record<string, Accessor>> = {
   foseg: slot32(L.FDS, 0xffff),
   fooff: low32(L.FDP),
   fop: slot32(L.FOP, 0x7ff),
-  ...numbered('xmm', 16, vector),
+  ...numbered('xmm', 16, (n) => vector(n, 0)),
+  ...Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`ymm${n}h`, vector(n, 16)])),
   mxcsr: slot32(L.MXCSR),
   cpu_mode: { read: (cpu) => BigInt(cpuMode(cpu)) },
   cs_base: { read: (cpu) => (cpu.code64 ? 0n : cpu.segments[L.CS]!.base) },
