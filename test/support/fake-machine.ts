@@ -76,13 +76,15 @@ export interface FakeMachineOptions {
   readonly ramSize?: number;
   readonly cpus?: number;
   readonly model?: CpuModel | string;
+  /** Memory to be used again, zeroed by the caller. */
+  readonly linear?: LinearMemory;
 }
 
 /** CPU blocks are zero (CPL 0, real mode, 16-bit code, no flat segments): a test sets what it needs, see `enterLongMode`. */
 export function fakeMachine(options: FakeMachineOptions = {}): FakeMachine {
   const model = typeof options.model === 'object' ? options.model : cpuModel(options.model ?? 'skylake');
   if (!model) throw new Error(`no CPU model ${String(options.model)}`);
-  const linear = new LinearMemory(options.ramSize ?? 16 << 20);
+  const linear = options.linear ?? new LinearMemory(options.ramSize ?? 16 << 20);
   const messages: string[] = [];
   const log: Log = createLog((line) => void messages.push(line));
   const cpus: Cpu[] = [];

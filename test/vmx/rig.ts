@@ -12,9 +12,13 @@ import { Entry, Exit, Primary, Secondary } from '../../src/machine/vmx/controls.
 import { F, guestSegments, REVISION_ID, type VmcsField } from '../../src/machine/vmx/fields.ts';
 import { vmxInstructions } from '../../src/machine/vmx/instructions.ts';
 import { currentVmcs, Vmcs } from '../../src/machine/vmx/vmcs.ts';
+import { CPU_BLOCKS, CPU_BLOCK_SIZE, RAM } from '../../src/machine/memory/layout.ts';
+import { LinearMemory } from '../../src/machine/memory/linear-memory.ts';
+import type { CpuModel } from '../../src/machine/cpu/models/model.ts';
 import { fakeMachine, type FakeMachine } from '../support/fake-machine.ts';
 import { enterMode, P, PageTables, U, W } from '../support/page-tables.ts';
 
+const RAM_SIZE = 16 << 20;
 /** Physical addresses; RAM is identity-mapped in host and guest, and by EPT. */
 export const At = {
   vmxon: 0x20_0000, vmcs: 0x20_1000, vmcs2: 0x20_2000, ioBitmapA: 0x20_3000, ioBitmapB: 0x20_4000, msrBitmaps: 0x20_5000, virtualApic: 0x20_6000,
@@ -37,13 +41,26 @@ export const memory = (address: number, more: Partial<Insn> = {}): Partial<Insn>
 export type Outcome =
   'ok' | 'VMfailInvalid' | `VMfail ${number}` | `exit ${number}` | `entry failure ${number}` | `#${number}` | `#${number}(${number})`;
 
+/** Memories take long to make, and thousands of rigs are made. A test has at most this many alive at once. */
+const POOL = 4;
+const pool: LinearMemory[] = [];
+let taken = 0;
+function memoryFromPool(): LinearMemory {
+  const n = taken++ % POOL;
+  const known = pool[n];
+  if (!known) return (pool[n] = new LinearMemory(RAM_SIZE));
+  known.u8.fill(0, CPU_BLOCKS, CPU_BLOCKS + CPU_BLOCK_SIZE * 2);
+  known.u8.fill(0, RAM, RAM + RAM_SIZE);
+  return known;
+}
+
 export class Rig {
   readonly machine: FakeMachine;
   readonly cpu: Cpu;
   readonly probed: string[] = [];
 
-  constructor(model = 'skylake', mode: '4-level' | 'pae' | '32-bit' = '4-level') {
-    this.machine = fakeMachine({ ramSize: 16 << 20, model });
+  constructor(model: string | CpuModel = 'skylake', mode: '4-level' | 'pae' | '32-bit' = '4-level') {
+    this.machine = fakeMachine({ linear: memoryFromPool(), model });
     this.cpu = this.machine.cpu;
     resetMsrs(this.cpu);
     const tables = new PageTables(this.machine, mode);
@@ -69,7 +86,7 @@ export class Rig {
     cpu.rip = cpu.rip;
     cpu.nextRip = cpu.rip + BigInt(i.length);
     const before = cpu.rip;
-    const vmx = i.name in vmxInstructions;
+    const vmx = i.name in vmxInstructions && i.name !== 'vmfunc';
     if (vmx) cpu.rflags = 2 | Flag.CF | Flag.ZF | Flag.SF;
     try {
       if (!cpu.guest?.instruction(cpu, i)) HELPERS[i.name]!(cpu, i);
