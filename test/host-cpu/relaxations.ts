@@ -22,53 +22,15 @@ export interface Relaxation {
   readonly memory?: (width: number) => readonly (readonly [at: number, length: number])[];
 }
 
-const C0 = 0x100;
 const C1 = 0x200;
-const C2 = 0x400;
-const C3 = 0x4000;
-const CODES = C0 | C1 | C2 | C3;
-const PE = 0x20;
-const STACK_FAULT = 0x41;
-
-const status = (image: Uint8Array): number => image[2]! | (image[3]! << 8);
-/** An exception that is not masked is reported. */
-const reported = (o: Outcome): boolean => (status(o.x87) & 0x80) !== 0;
-/** IE and SF. */
-const stackFault = (o: Outcome): boolean => (status(o.x87) & STACK_FAULT) === STACK_FAULT;
 
 export const relaxations: readonly Relaxation[] = [
-  {
-    rows: /^fcmov/,
-    status: C1,
-    why: 'C1 is only said to be 0 after a stack underflow (SDM Vol. 2, FCMOVcc): AMD leaves it as it was',
-  },
-  { rows: /^ffreep?$/, status: CODES, why: 'C0 to C3 are undefined: SDM Vol. 2, FFREE' },
   { rows: /^fu?comip?$/, status: C1, why: 'C1 is set to 0 (SDM Vol. 2, FCOMI): AMD leaves it as it was' },
-  {
-    rows: /^f(u?com|icom|tst|xam|sin|cos|ptan|prem)/,
-    when: (_c, host) => reported(host),
-    status: CODES,
-    flags: 0x8d5,
-    why: 'with #IA or #D not masked the condition codes and flags are not set (SDM Vol. 2, FCOM): AMD sets them to unordered',
-  },
-  {
-    rows: /^fld$|^fst|^fxch|^fi?(add|sub|mul|div)|^f(scale|xtract|rndint|sqrt)/,
-    when: (_c, host, emulated) => stackFault(host) && stackFault(emulated),
-    status: C1,
-    why: 'of a stack overflow and an underflow at once C1 tells one: SDM Vol. 1, 8.5.1.1',
-  },
   {
     rows: /^f(2xm1|cos|patan|ptan|sin|sincos|yl2x|yl2xp1)$/,
     ulps: 1,
-    status: C1 | PE,
-    why: 'transcendental functions are within 1 ulp (SDM Vol. 1, 8.3.10), and C1 and PE tell of bits beyond that',
-  },
-  {
-    rows: /^fprem1?$/,
-    when: (_c, host, emulated) => ((status(host.x87) | status(emulated.x87)) & C2) !== 0,
-    status: CODES,
-    registers: 'ignored',
-    why: 'a partial remainder reduces the exponent by an amount that is the processor\'s own: SDM Vol. 2, FPREM',
+    status: C1,
+    why: 'transcendental functions are within 1 ulp (SDM Vol. 1, 8.3.10), and C1 tells of bits beyond that',
   },
   {
     rows: /^v?r(cp|sqrt)[ps]s$/,

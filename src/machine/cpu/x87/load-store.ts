@@ -9,8 +9,6 @@ import type { Real } from '../float/real.ts';
 import { indefinite, pack, unpack } from '../float/real.ts';
 import type { Helper, HelperTable } from '../helper.ts';
 import type { Insn } from '../isa/insn.ts';
-import { writeLinear } from '../mmu/access.ts';
-import { advance } from '../system/operands.ts';
 import { fromBcd, toBcd } from './bcd.ts';
 import { fpr, physical } from './state.ts';
 import {
@@ -19,8 +17,8 @@ import {
   decrementTop,
   env,
   isStEmpty,
-  noteOperand,
   pop,
+  probeOperand,
   push,
   readOperand,
   readTenBytes,
@@ -29,8 +27,8 @@ import {
   settle,
   st,
   stackFault,
-  tenBytesOperand,
   writeOperand,
+  writeTenBytes,
 } from './unit.ts';
 
 /** Data transfer: SDM Vol. 1, 8.3.3. */
@@ -85,7 +83,7 @@ const storeInteger = (bits: 16 | 32 | 64, pops: boolean, truncate = false): Help
   });
 
 function finishStore(cpu: Cpu, insn: Insn, bits: 16 | 32 | 64, value: bigint | undefined, empty: boolean, pops: boolean): void {
-  if (value === undefined) noteOperand(cpu, insn);
+  if (value === undefined) probeOperand(cpu, insn, bits);
   else writeOperand(cpu, insn, bits, value);
   if (empty) stackFault(cpu, 'underflow');
   else settle(cpu);
@@ -96,7 +94,7 @@ function finishStore(cpu: Cpu, insn: Insn, bits: 16 | 32 | 64, value: bigint | u
 const fstp80 = computing((cpu, insn) => {
   const empty = isStEmpty(cpu, 0);
   if (empty && (env.masks & Exception.IE) === 0) {
-    noteOperand(cpu, insn);
+    probeOperand(cpu, insn, 80);
     stackFault(cpu, 'underflow');
     return;
   }
@@ -107,13 +105,6 @@ const fstp80 = computing((cpu, insn) => {
   pop(cpu);
 });
 
-/** Nothing is written unless all ten bytes can be. */
-function writeTenBytes(cpu: Cpu, insn: Insn, low: bigint, high: number): void {
-  const at = tenBytesOperand(cpu, insn);
-  writeLinear(cpu, advance(cpu, at, 8), 2, BigInt(high));
-  writeLinear(cpu, at, 8, low);
-}
-
 const fbld = computing((cpu, insn) => {
   const { low, high } = readTenBytes(cpu, insn);
   env.precision = 64;
@@ -123,7 +114,7 @@ const fbld = computing((cpu, insn) => {
 const fbstp = computing((cpu, insn) => {
   const empty = isStEmpty(cpu, 0);
   const { low, high } = toBcd(env, empty ? indefinite : st(cpu, 0));
-  if (env.stopped) noteOperand(cpu, insn);
+  if (env.stopped) probeOperand(cpu, insn, 80);
   else writeTenBytes(cpu, insn, low, high);
   if (empty) stackFault(cpu, 'underflow');
   else settle(cpu);

@@ -25,12 +25,11 @@ function f2xm1(e: FloatEnvironment, a: Real): Real {
   if (a.kind === Kind.infinity) return a.sign === 1 ? withSign(ONE, 1) : a;
   noteDenormal(e, a);
   if (a.kind === Kind.zero) return a;
-  // Outside of -1 to 1 the result is undefined: the operand, as on processors.
-  if (a.exponent > 0 || (a.exponent === 0 && a.significand !== ONE.significand)) {
+  if (a.exponent >= 0) {
     e.flags |= Exception.PE;
-    return a;
+    // Outside of -1 to 1 the result is undefined: the operand, as on processors.
+    return a.exponent === 0 && a.sign === 1 && a.significand === ONE.significand ? finite(1, -1, a.significand) : a;
   }
-  if (a.exponent === 0) return a.sign === 1 ? finite(1, -1, 1n << 63n) : ONE;
   return roundWide(e, exp2m1(wideOf(a)));
 }
 
@@ -59,8 +58,10 @@ function yl2x(e: FloatEnvironment, x: Real, y: Real): Real {
   noteDenormal(e, x, y);
   if (isOne) return zero(y.sign);
   if (y.kind === Kind.zero) return zero(y.sign ^ below);
-  e.flags |= Exception.PE; // even for a power of two, where the result is exact
-  return roundWide(e, product(log2(wideOf(x)), wideOf(y)), x.significand === ONE.significand);
+  // Powers of two have an exact result, and yet it counts as inexact.
+  const result = roundWide(e, product(log2(wideOf(x)), wideOf(y)), x.significand === ONE.significand);
+  e.flags |= result.denormal ? Exception.PE | Exception.UE : Exception.PE;
+  return result;
 }
 
 /** y * log2(x + 1): SDM Vol. 2, table 3-61. */

@@ -6,7 +6,7 @@ import { indefinite, significand80, signExponent80, unpack80 } from '../float/re
 import type { Helper } from '../helper.ts';
 import type { Insn } from '../isa/insn.ts';
 import * as L from '../layout.ts';
-import { readLinear, writeLinear } from '../mmu/access.ts';
+import { probeWrite, readLinear, writeLinear } from '../mmu/access.ts';
 import type { LinearAddr } from '../../memory/address.ts';
 import { advance, effectiveAddress, linearOf } from '../system/operands.ts';
 import { notePointers } from './pointers.ts';
@@ -69,18 +69,17 @@ export function readOperand(cpu: Cpu, insn: Insn, bits: 16 | 32 | 64): bigint {
   return readLinear(cpu, operandAt(cpu, insn, bytes, false), bytes);
 }
 
-/** Memory is checked and written even where nothing is stored because of an exception: then with nothing. */
 export function writeOperand(cpu: Cpu, insn: Insn, bits: 16 | 32 | 64, value: bigint): void {
   const bytes = (bits / 8) as 2 | 4 | 8;
   writeLinear(cpu, operandAt(cpu, insn, bytes, true), bytes, BigInt.asUintN(bits, value));
 }
 
-/** Notes the operand's offset of a store that an exception prevents. */
-export function noteOperand(cpu: Cpu, insn: Insn): void {
-  operandOffset = effectiveAddress(cpu, insn);
+/** Checks the operand of a store, as is done even where an exception keeps it from being written. */
+export function probeOperand(cpu: Cpu, insn: Insn, bits: number): void {
+  probeWrite(cpu, operandAt(cpu, insn, bits / 8, true), bits / 8);
 }
 
-export const TEN_BYTES = 10;
+const TEN_BYTES = 10;
 
 /** Ten bytes: significand and sign+exponent, or a BCD number. */
 export function readTenBytes(cpu: Cpu, insn: Insn): { low: bigint; high: number } {
@@ -88,9 +87,11 @@ export function readTenBytes(cpu: Cpu, insn: Insn): { low: bigint; high: number 
   return { low: readLinear(cpu, at, 8), high: Number(readLinear(cpu, advance(cpu, at, 8), 2)) };
 }
 
-/** Where ten bytes can be written, all of them or none. */
-export function tenBytesOperand(cpu: Cpu, insn: Insn): LinearAddr {
-  return operandAt(cpu, insn, TEN_BYTES, true);
+export function writeTenBytes(cpu: Cpu, insn: Insn, low: bigint, high: number): void {
+  const at = operandAt(cpu, insn, TEN_BYTES, true);
+  probeWrite(cpu, at, TEN_BYTES);
+  writeLinear(cpu, at, 8, low);
+  writeLinear(cpu, advance(cpu, at, 8), 2, BigInt(high));
 }
 
 // ---- the stack
