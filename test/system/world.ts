@@ -5,6 +5,7 @@ import { Flag } from '../../src/machine/cpu/cpu.ts';
 import { Decoder } from '../../src/machine/cpu/isa/decoder.ts';
 import type { Insn } from '../../src/machine/cpu/isa/insn.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
+import type { CpuModel } from '../../src/machine/cpu/models/model.ts';
 import { systemInstructions } from '../../src/machine/cpu/system/index.ts';
 import { updateMode } from '../../src/machine/cpu/system/segments.ts';
 import { fakeMachine, type FakeMachine } from '../support/fake-machine.ts';
@@ -80,7 +81,7 @@ export class World {
   readonly long: boolean;
   tables: PageTables | undefined;
 
-  constructor(mode: Mode, cpl = mode === 'v8086' ? 3 : 0, model = 'skylake') {
+  constructor(mode: Mode, cpl = mode === 'v8086' ? 3 : 0, model: string | CpuModel = 'skylake') {
     this.machine = fakeMachine({ ramSize: 4 << 20, model });
     this.cpu = this.machine.cpu;
     this.mode = mode;
