@@ -146,11 +146,13 @@ describe('instruction breakpoints: SDM Vol. 3, 18.3.1.1', () => {
     ['before the instruction', '90 90 f4', 1, 0, trap(1)],
     ['not with RF', '90 f4', 0, 0x1_0000, none],
     ['RF ends after one instruction', '90 90 f4', 1, 0x1_0000, trap(1)],
+    ['not after MOV SS', '8e13 90 f4', 2, 0, none],
     ['not inside an instruction', 'b890909090 f4', 1, 0, none],
   ])('%s', (_, program, offset, flags, expected) => {
     const machine = machineWith(program);
     const cpu = machine.cpus[0]!;
     cpu.rflags |= flags;
+    machine.memory.write(DATA, 2, 0x10);
     setBreakpointRegister(cpu, 0, BigInt(CODE + offset));
     setBreakpointRegister(cpu, 7, 0x401n);
     expect(runProgram(machine)).toEqual(expected);

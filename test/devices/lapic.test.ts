@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Activity, VmxMode } from '../../src/machine/cpu/cpu.ts';
+import { GuestFault } from '../../src/machine/cpu/fault.ts';
 import { ACTIVITY, APIC_BASE, Pending, VMX_MODE } from '../../src/machine/cpu/layout.ts';
 import { readMsr, writeMsr } from '../../src/machine/cpu/msr.ts';
 import { logicalMatch } from '../../src/machine/devices/lapic/bus.ts';
+import { logicalX2ApicMatch } from '../../src/machine/devices/lapic/x2apic.ts';
 import { rig, type Rig } from './rig.ts';
 
 const [TPR, PPR, EOI, LDR, DFR, SVR, ESR, ICR, ICR2] = [0x80, 0xa0, 0xb0, 0xd0, 0xe0, 0xf0, 0x280, 0x300, 0x310];
@@ -40,7 +42,7 @@ describe('local APIC registers', () => {
   });
 
   it.each([
-    ['ID is read-only', 0x20, 0xffff_ffff, 0],
+    ['ID can be changed', 0x20, 0xffff_ffff, 0xff00_0000],
     ['version is read-only', 0x30, 0, 0x0005_0014],
     ['TPR keeps 8 bits', TPR, 0xffff_ff35, 0x35],
     ['DFR keeps the model', DFR, 0, 0x0fff_ffff],
@@ -384,5 +386,169 @@ describe('pins, IA32_APIC_BASE, INIT', () => {
     const r = enabled();
     r.setApic(ICR, SELF | 0x51);
     expect(r.pc.lapics[0]!.describe()).toMatch(/lapic0: id 0 enabled[^]*deliverable 51; IRR 51; ISR none[^]*LVT LINT0 {3}fixed vector 00 masked/);
+  });
+});
+
+describe('x2APIC: SDM Vol. 3, 11.12', () => {
+  const GP = 'gp';
+  const outcome = (f: () => void): string | undefined => {
+    try {
+      f();
+      return undefined;
+    } catch (e) {
+      if (!(e instanceof GuestFault)) throw e;
+      return GP;
+    }
+  };
+  const x2 = (cpus = 1): Rig => {
+    const r = rig({ cpus });
+    for (const cpu of r.machine.cpus) {
+      writeMsr(cpu, 0x1b, BigInt(0xfee0_0c00 + (cpu.index === 0 ? 0x100 : 0)));
+      writeMsr(cpu, 0x80f, 0x1ffn);
+    }
+    return r;
+  };
+
+  it.each([
+    ['ID', 0x802, 1n],
+    ['version', 0x803, 0x5_0014n],
+    ['LDR is derived', 0x80d, 2n],
+    ['SVR', 0x80f, 0x1ffn],
+    ['LVT timer', 0x832, 0x1_0000n],
+    ['ICR', 0x830, 0n],
+    ['ISR', 0x810, 0n],
+  ])('%s', (_, msr, value) => {
+    expect(readMsr(x2(2).machine.cpus[1]!, msr)).toBe(value);
+  });
+
+  it.each([
+    ['TPR', 0x808, 0x35n],
+    ['SVR', 0x80f, 0x1ffn],
+    ['LVT timer with read-only status', 0x832, 0x2_1040n, 0x2_0040n],
+    ['ICR with a 32-bit destination that nobody has', 0x830, 0x1234_5678_0000_4041n],
+    ['initial count', 0x838, 0xffff_ffffn],
+    ['divide', 0x83e, 0xbn],
+    ['ESR takes 0', 0x828, 0n],
+  ])('%s is written', (_, msr, value, read = value) => {
+    const { cpu } = x2().machine;
+    writeMsr(cpu, msr, value);
+    expect(readMsr(cpu, msr)).toBe(read);
+  });
+
+  it.each<[string, 'read' | 'write', number, bigint?]>([
+    ['EOI', 'read', 0x80b],
+    ['SELF IPI', 'read', 0x83f],
+    ['DFR', 'read', 0x80e],
+    ['DFR', 'write', 0x80e, 0n],
+    ['high half of the ICR', 'read', 0x831],
+    ['arbitration priority', 'read', 0x809],
+    ['no register', 'read', 0x840],
+    ['ID', 'write', 0x802, 0n],
+    ['LDR', 'write', 0x80d, 0n],
+    ['PPR', 'write', 0x80a, 0n],
+    ['current count', 'write', 0x839, 0n],
+    ['TPR, bit 8', 'write', 0x808, 0x100n],
+    ['EOI, not 0', 'write', 0x80b, 1n],
+    ['ESR, not 0', 'write', 0x828, 1n],
+    ['SVR, bit 9', 'write', 0x80f, 0x2ffn],
+    ['ICR, delivery status', 'write', 0x830, 0x1000n],
+    ['LVT timer, bit 8', 'write', 0x832, 0x100n],
+    ['divide, bit 2', 'write', 0x83e, 4n],
+    ['SELF IPI, bit 8', 'write', 0x83f, 0x151n],
+    ['initial count above 32 bits', 'write', 0x838, 1n << 32n],
+  ])('%s: %s of %s faults', (_, what, msr, value) => {
+    const { cpu } = x2().machine;
+    expect(outcome(() => (what === 'read' ? readMsr(cpu, msr) : writeMsr(cpu, msr, value!)))).toBe(GP);
+  });
+
+  it('the MSRs fault in xAPIC mode, the page is gone in x2APIC mode', () => {
+    expect(outcome(() => readMsr(rig().machine.cpu, 0x802))).toBe(GP);
+    const r = x2();
+    r.setApic(TPR, 0x20);
+    expect([r.apic(0x30), readMsr(r.machine.cpu, 0x808)]).toEqual([0xffff_ffff, 0n]);
+  });
+
+  it.each([
+    ['physical', 0x1_0000_0051n, [-1, 0x51, -1]],
+    ['physical, nobody', 0x101_0000_0051n, [-1, -1, -1]],
+    ['broadcast', 0xffff_ffff_0000_0051n, [0x51, 0x51, 0x51]],
+    ['FFH is one ID among others', 0xff_0000_0051n, [-1, -1, -1]],
+    ['logical, cluster 0', 0x5_0000_0851n, [0x51, -1, 0x51]],
+    ['logical, cluster 1', 0x1_0007_0000_0851n, [-1, -1, -1]],
+    ['all but self', 0xc_0051n, [-1, 0x51, 0x51]],
+  ] as const)('IPI: %s', (_, icr, vectors) => {
+    const r = x2(3);
+    writeMsr(r.machine.cpu, 0x830, icr);
+    expect(vectors.map((_v, n) => deliverable(r, n))).toEqual(vectors);
+  });
+
+  it.each([
+    [0, 1, true],
+    [0, 2, false],
+    [17, 0x1_0002, true],
+    [17, 0x2, false],
+    [17, 0x2_0002, false],
+  ])('CPU %i and logical destination %s', (id, destination, matches) => {
+    expect(logicalX2ApicMatch(id, destination)).toBe(matches);
+  });
+
+  it('SELF IPI', () => {
+    const r = x2();
+    writeMsr(r.machine.cpu, 0x83f, 0x61n);
+    expect(deliverable(r)).toBe(0x61);
+    writeMsr(r.machine.cpu, 0x808, 0x60n);
+    expect(deliverable(r)).toBe(-1);
+  });
+
+  it('keeps what was set up in xAPIC mode, and its mode through INIT', () => {
+    const r = rig();
+    const { cpu } = r.machine;
+    r.setApic(SVR, 0x1ff);
+    r.setApic(LVT_ERROR, 0x66);
+    writeMsr(cpu, 0x1b, 0xfee0_0d00n);
+    expect(readMsr(cpu, 0x837)).toBe(0x66n);
+    r.pc.lapics[0]!.init();
+    expect([readMsr(cpu, 0x837), readMsr(cpu, 0x802)]).toEqual([0x1_0000n, 0n]);
+  });
+
+  it('an 8-bit logical destination of the IOAPIC reaches cluster 0', () => {
+    const r = x2(2);
+    r.setIoapic(0x10 + 2 * 5 + 1, 0x0200_0000);
+    r.setIoapic(0x10 + 2 * 5, 0x0871);
+    r.pc.isaIrq(5)(true);
+    expect([deliverable(r, 0), deliverable(r, 1)]).toEqual([-1, 0x71]);
+  });
+});
+
+describe('IA32_APIC_BASE moves the page: SDM Vol. 3, 11.4.5', () => {
+  it('to another address, for this CPU only', () => {
+    const r = enabled(2);
+    r.machine.memory.write(0x10_0030, 4, 0x1234);
+    writeMsr(r.machine.cpu, 0x1b, 0x10_0900n);
+    expect([r.machine.memory.read(0x10_0030, 4), r.apic(0x30)]).toEqual([0x5_0014, 0xffff_ffff]);
+    r.current = 1;
+    expect([r.machine.memory.read(0x10_0030, 4), r.apic(0x30)]).toEqual([0x1234, 0x5_0014]);
+    r.machine.memory.write(0x10_0034, 4, 0x5678);
+    r.current = 0;
+    writeMsr(r.machine.cpu, 0x1b, 0xfee0_0900n);
+    expect([r.machine.memory.read(0x10_0034, 4), r.apic(0x30)]).toEqual([0x5678, 0x5_0014]);
+  });
+});
+
+describe('the timer between modes', () => {
+  it.each([
+    ['one-shot to periodic counts on', 0, PERIODIC, 400, 600],
+    ['periodic to one-shot counts on', PERIODIC, 0, 1400, 600],
+    ['run out in one-shot, it stays at 0', 0, PERIODIC, 2000, 0],
+  ])('%s', (_, from, to, ticks, count) => {
+    const r = enabled();
+    r.setApic(DIVIDE, 0xb);
+    r.setApic(LVT_TIMER, 0x1_0040 | from);
+    r.setApic(INITIAL, 1000);
+    r.clock.advanceTo(ticks * 10);
+    r.setApic(LVT_TIMER, 0x1_0040 | to);
+    expect(r.apic(CURRENT)).toBe(count);
+    r.clock.advanceTo(ticks * 10 + 100_000);
+    if (count === 0) expect(r.apic(CURRENT)).toBe(0);
   });
 });

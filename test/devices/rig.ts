@@ -1,5 +1,6 @@
 /** A PC's devices on the fake machine, with a clock that the test moves by hand. */
 import { EventClock } from '../../src/machine/clock-impl.ts';
+import { skylake } from '../../src/machine/cpu/models/skylake.ts';
 import { APIC_BASE } from '../../src/machine/cpu/layout.ts';
 import { createPc, type PcDevices, type PcOptions } from '../../src/machine/devices/pc.ts';
 import { fakeMachine, type FakeMachine } from '../support/fake-machine.ts';
@@ -34,7 +35,8 @@ export function withEventClock(machine: FakeMachine, startDate = START): EventCl
 }
 
 export function rig(options: { cpus?: number } & Partial<PcOptions> = {}): Rig {
-  const machine = fakeMachine({ cpus: options.cpus ?? 1, ramSize: 32 << 20 });
+  const model = { ...skylake, features: new Set([...skylake.features, 'x2apic']) };
+  const machine = fakeMachine({ cpus: options.cpus ?? 1, ramSize: 32 << 20, model });
   const clock = withEventClock(machine);
   for (const cpu of machine.cpus) cpu.setU64(APIC_BASE, cpu.index === 0 ? 0xfee0_0900n : 0xfee0_0800n);
   const [serial, debug, exits]: number[][] = [[], [], []];

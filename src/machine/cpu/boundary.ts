@@ -87,7 +87,8 @@ export function needsSingleStep(cpu: Cpu): number {
  * Vol. 3, 18.3.1.1). True when one was delivered.
  */
 export function instructionBreakpoint(cpu: Cpu): boolean {
-  if ((cpu.sysflags & Flag.RF) !== 0) return false;
+  // After MOV SS or POP SS there is none: SDM Vol. 3, 6.8.3.
+  if ((cpu.sysflags & Flag.RF) !== 0 || (cpu.interruptibility & Interruptibility.movSs) !== 0) return false;
   const hit = instructionBreakpoints(cpu, linearRip(cpu));
   if (hit === 0) return false;
   cpu.setU64(L.PENDING_DEBUG, cpu.u64(L.PENDING_DEBUG) | BigInt(hit));

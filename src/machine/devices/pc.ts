@@ -8,7 +8,7 @@ import type { IrqLine } from './irq-line.ts';
 import { KeyboardController } from './keyboard/controller.ts';
 import { ApicBus } from './lapic/bus.ts';
 import { Lapic } from './lapic/lapic.ts';
-import { lapicPage } from './lapic/mmio.ts';
+import { LapicPages } from './lapic/mmio.ts';
 import { registerLapicMsrs } from './lapic/msrs.ts';
 import { LegacyPorts } from './legacy-ports.ts';
 import type { PciFunction } from './pci/config-space.ts';
@@ -76,9 +76,10 @@ export function createPc(machine: MachineServices, options: PcOptions): PcDevice
   // INTR of the PIC goes to LINT0 of every CPU; software opens it on one of them.
   const pic: Pic = new Pic(ports, (intr) => lapics.forEach((l) => l.setLint(0, intr)));
   const lapics: Lapic[] = cpus.map((cpu) => new Lapic(cpu, apicBus, pic));
+  const lapicPages = new LapicPages(machine, lapics, options.currentCpu);
+  for (const apic of lapics) apic.onBaseChanged = () => lapicPages.update();
   registerLapicMsrs(machine, lapics);
   const ioapic = new IoApic(apicBus);
-  memory.mapMmio(lapicPage(lapics, options.currentCpu, machine.log));
   memory.mapMmio(ioapic.range);
 
   const isaIrq =
@@ -128,6 +129,7 @@ export function createPc(machine: MachineServices, options: PcOptions): PcDevice
     },
     reset() {
       for (const device of all) device.reset();
+      lapicPages.update();
       if (options.chipset !== 'raw') leaveAsFirmware(machine, pc);
     },
   }; // prettier-ignore

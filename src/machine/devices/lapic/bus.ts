@@ -1,18 +1,21 @@
 import type { Lapic } from './lapic.ts';
 import { DeliveryMode } from './registers.ts';
+import { logicalX2ApicMatch } from './x2apic.ts';
 
 /** An interrupt message between APICs: SDM Vol. 3, 11.6 and 11.10. */
 export interface ApicMessage {
   readonly mode: number;
   readonly vector: number;
-  /** Physical APIC ID or, when `logical`, message destination address: 8 bits. */
+  /** Physical APIC ID or, when `logical`, message destination address: 8 bits, or 32 when `wide`, from an x2APIC. */
   readonly destination: number;
+  readonly wide?: boolean;
   readonly logical: boolean;
   readonly level: boolean;
 }
 
-/** Destination 0xff addresses every APIC, physical and logical. */
+/** These destinations address every APIC, physical and logical. */
 const ALL = 0xff;
+const ALL_WIDE = 0xffff_ffff;
 
 /** What connects the local APICs and the IOAPIC. Delivery is immediate. */
 export class ApicBus {
@@ -41,9 +44,11 @@ export class ApicBus {
   }
 }
 
-function addressed(apic: Lapic, { destination, logical }: ApicMessage): boolean {
-  if (destination === ALL) return true;
-  return logical ? logicalMatch(apic.logicalId, apic.destinationModel, destination) : apic.id === destination;
+function addressed(apic: Lapic, { destination, logical, wide }: ApicMessage): boolean {
+  if (destination === (wide === true ? ALL_WIDE : ALL)) return true;
+  if (!logical) return apic.id === destination;
+  if (apic.x2apic) return logicalX2ApicMatch(apic.id, destination);
+  return destination <= 0xff && logicalMatch(apic.logicalId, apic.destinationModel, destination);
 }
 
 /** SDM Vol. 3, 11.6.2.2: flat model (DFR 1111) or cluster model (DFR 0000, cluster in bits 7:4, 1111 is every cluster). */

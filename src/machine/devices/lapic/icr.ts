@@ -12,7 +12,7 @@ const [SELF, ALL_INCLUDING_SELF, ALL_BUT_SELF] = [1, 2, 3] as const;
  * Sends what the interrupt command register asks for: SDM Vol. 3, 11.6.1. Returns true when the vector is illegal (below
  * 16 with fixed or lowest priority) and nothing was sent.
  */
-export function sendIpi(from: Lapic, bus: ApicBus, low: number, destination: number): boolean {
+export function sendIpi(from: Lapic, bus: ApicBus, low: number, destination: number, wide: boolean): boolean {
   const mode = (low >> 8) & 7;
   const vector = low & 0xff;
   const maskable = mode === DeliveryMode.fixed || mode === DeliveryMode.lowestPriority;
@@ -26,7 +26,7 @@ export function sendIpi(from: Lapic, bus: ApicBus, low: number, destination: num
   } else if (shorthand === ALL_INCLUDING_SELF || shorthand === ALL_BUT_SELF) {
     for (const target of bus.lapics) if (target.onBus && (target !== from || shorthand === ALL_INCLUDING_SELF)) target.receive(mode, vector, false);
   } else {
-    bus.send({ mode, vector, destination, logical: (low & LOGICAL) !== 0, level: false });
+    bus.send({ mode, vector, destination, logical: (low & LOGICAL) !== 0, level: false, wide });
   }
   return false;
 }

@@ -21,6 +21,7 @@ type LapicState = { regs: number[]; lint: boolean[]; errors: number; timer: { st
 
 /** IA32_APIC_BASE: 11.4.4. */
 const GLOBAL_ENABLE = 0x800;
+const X2APIC = 0xc00;
 const BOOTSTRAP = 0x100;
 
 /**
@@ -41,6 +42,8 @@ export class Lapic implements Device, InterruptSource {
   /** Highest vector that the IRR holds above the processor priority, -1 for none. */
   #vector = -1;
   #extInt = false;
+  /** IA32_APIC_BASE may have changed. */
+  onBaseChanged: () => void = () => {};
 
   constructor(cpu: Cpu, bus: ApicBus, external: ExternalController) {
     this.name = `lapic${cpu.index}`;
@@ -57,8 +60,9 @@ export class Lapic implements Device, InterruptSource {
     bus.lapics.push(this);
   }
 
+  /** 8 bits that software can change in xAPIC mode, 32 that it cannot in x2APIC mode: 11.12.5.1. */
   get id(): number {
-    return this.#regs[Reg.ID]! >>> 24;
+    return this.x2apic ? this.cpu.index : this.#regs[Reg.ID]! >>> 24;
   }
   get logicalId(): number {
     return this.#regs[Reg.LDR]! >>> 24;
@@ -70,6 +74,9 @@ export class Lapic implements Device, InterruptSource {
   /** Globally enabled: otherwise no message reaches it and its page is ordinary memory (11.4.3). */
   get onBus(): boolean {
     return (this.cpu.u32(APIC_BASE) & GLOBAL_ENABLE) !== 0;
+  }
+  get x2apic(): boolean {
+    return (this.cpu.u32(APIC_BASE) & X2APIC) === X2APIC;
   }
   get softwareEnabled(): boolean {
     return (this.#regs[Reg.SVR]! & SVR_ENABLE) !== 0;
@@ -129,7 +136,8 @@ export class Lapic implements Device, InterruptSource {
       if (row === undefined) this.#error(ApicError.illegalRegister);
       return;
     }
-    const value = ((raw & row.mask) | (row.reset & ~row.mask)) >>> 0;
+    const mask = index === Reg.ICR_HIGH && this.x2apic ? 0xffff_ffff : row.mask;
+    const value = ((raw & mask) | (row.reset & ~mask)) >>> 0;
     if (index === Reg.EOI) this.#endOfInterrupt();
     else if (index === Reg.ESR) this.#latchErrors();
     else if (index === Reg.INITIAL_COUNT) this.timer.load(value);
@@ -144,8 +152,15 @@ export class Lapic implements Device, InterruptSource {
   }
 
   sendIpi(): void {
-    const bad = sendIpi(this, this.#bus, this.#regs[Reg.ICR_LOW]!, this.#regs[Reg.ICR_HIGH]! >>> 24);
+    const high = this.#regs[Reg.ICR_HIGH]!;
+    const bad = sendIpi(this, this.#bus, this.#regs[Reg.ICR_LOW]!, this.x2apic ? high : high >>> 24, this.x2apic);
     if (bad) this.#error(ApicError.sendIllegalVector);
+  }
+
+  /** A write to the SELF IPI register: 11.12.11. */
+  sendSelf(vector: number): void {
+    if (vector < 16) this.#error(ApicError.sendIllegalVector);
+    else this.receive(DeliveryMode.fixed, vector, false);
   }
 
   // What comes in
@@ -173,9 +188,13 @@ export class Lapic implements Device, InterruptSource {
     this.#update();
   }
 
-  /** After a write to IA32_APIC_BASE: disabling forgets everything (11.4.3), enabling starts from the reset state. */
+  /**
+   * After a write to IA32_APIC_BASE: disabling forgets everything (11.4.3), enabling starts from the reset state, and x2APIC
+   * mode goes on from xAPIC mode's.
+   */
   apicBaseChanged(): void {
     if (!this.onBus) this.init();
+    this.onBaseChanged();
     this.#update();
   }
 
@@ -211,6 +230,7 @@ export class Lapic implements Device, InterruptSource {
     this.#lint = s.lint;
     this.#errors = s.errors;
     this.timer.restore(s.timer);
+    this.onBaseChanged();
     this.#recompute();
   }
 

@@ -2,6 +2,7 @@ import { platformMsrs } from '../../cpu/msr/platform.ts';
 import { registerMsr } from '../../cpu/msr.ts';
 import type { MachineServices } from '../../machine-services.ts';
 import type { Lapic } from './lapic.ts';
+import { x2ApicMsrs } from './x2apic.ts';
 
 const IA32_APIC_BASE = 0x1b;
 const IA32_TSC_DEADLINE = 0x6e0;
@@ -16,6 +17,7 @@ export function registerLapicMsrs(machine: MachineServices, lapics: readonly Lap
       lapics[cpu.index]!.apicBaseChanged();
     },
   });
+  for (const msr of x2ApicMsrs((index) => lapics[index]!)) registerMsr(machine, msr);
   registerMsr(machine, {
     index: IA32_TSC_DEADLINE,
     name: 'IA32_TSC_DEADLINE',

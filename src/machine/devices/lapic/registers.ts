@@ -33,7 +33,7 @@ const row = (name: string, index: number, access: RegisterRow['access'], mask = 
 const bank = (name: string, index: number): RegisterRow[] => Array.from({ length: 8 }, (_, n) => row(`${name}${n}`, index + n, 'read'));
 
 export const registerRows: readonly RegisterRow[] = [
-  row('ID', Reg.ID, 'read'), // xAPIC: bits 31:24; set at construction
+  row('ID', Reg.ID, 'read-write', 0xff00_0000), // xAPIC: bits 31:24; set at construction
   row('VERSION', Reg.VERSION, 'read', 0, 0x0005_0014), // integrated APIC, 6 LVT entries, no EOI-broadcast suppression
   row('TPR', Reg.TPR, 'read-write', 0xff),
   row('APR', Reg.APR, 'read'),
@@ -69,5 +69,9 @@ export function resetRegisters(apicId: number): Uint32Array {
   regs[Reg.ID] = apicId << 24;
   return regs;
 }
+
+/** What software can do with a register that there is. */
+export const isReadable = (index: number): boolean => registerByIndex[index]?.access !== 'write';
+export const isWritable = (index: number): boolean => registerByIndex[index]?.access !== 'read';
 
 export const isLvt = (index: number): boolean => index >= Reg.LVT_TIMER && index <= Reg.LVT_ERROR;

@@ -7,6 +7,8 @@ import { LVT_MASKED, Reg } from './registers.ts';
  */
 export const LAPIC_TICK_NS = 10;
 
+/** A start that means: it ran out, and only a new count starts it. */
+const NEVER = -1e300;
 const MODE = 0x6_0000;
 const PERIODIC = 0x2_0000;
 const TSC_DEADLINE = 0x4_0000;
@@ -59,7 +61,7 @@ export class LapicTimer {
 
   currentCount(): number {
     const initial = this.#initial;
-    if (initial === 0 || this.#mode === TSC_DEADLINE) return 0;
+    if (initial === 0 || this.start === NEVER || this.#mode === TSC_DEADLINE) return 0;
     const passed = Math.floor((this.#clock.now() - this.start) / this.#period);
     return this.#mode === PERIODIC ? initial - (passed % initial) : Math.max(0, initial - passed);
   }
@@ -68,14 +70,16 @@ export class LapicTimer {
   setDivider(value: number): void {
     const passed = this.#initial - this.currentCount();
     this.#regs()[Reg.DIVIDE] = value;
-    this.start = this.#clock.now() - passed * this.#period;
+    if (this.start !== NEVER) this.start = this.#clock.now() - passed * this.#period;
     this.schedule();
   }
 
-  /** Entering or leaving TSC-deadline mode disarms the timer: 11.5.4.1. */
+  /** Entering or leaving TSC-deadline mode disarms the timer (11.5.4.1); between the others it counts on, or stays at zero. */
   setLvt(value: number): void {
     const before = this.#mode;
+    const count = this.currentCount();
     this.#regs()[Reg.LVT_TIMER] = value;
+    if (before !== this.#mode) this.start = count === 0 ? NEVER : this.#clock.now() - (this.#initial - count) * this.#period;
     if (before !== this.#mode && (before === TSC_DEADLINE || this.#mode === TSC_DEADLINE)) {
       this.#regs()[Reg.INITIAL_COUNT] = 0;
       this.deadline = 0n;
@@ -101,7 +105,7 @@ export class LapicTimer {
     const length = this.#initial * this.#period;
     if ((this.#regs()[Reg.LVT_TIMER]! & LVT_MASKED) !== 0) return Infinity;
     if (this.#mode === TSC_DEADLINE) return this.deadline === 0n ? Infinity : this.#deadlineAt;
-    if (length === 0) return Infinity;
+    if (length === 0 || this.start === NEVER) return Infinity;
     if (this.#mode === PERIODIC) return this.start + (Math.floor((now - this.start) / length) + 1) * length;
     return this.start + length > now ? this.start + length : Infinity;
   }
