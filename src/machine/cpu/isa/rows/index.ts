@@ -4,6 +4,7 @@ import { bitManipulationRows } from './bit-manipulation.ts';
 import { floatRows } from './float.ts';
 import { f16cRows, fmaRows } from './fma.ts';
 import { integerRows } from './integer.ts';
+import { mmxRows } from './mmx.ts';
 import { cryptoRows, sseIntegerRows } from './sse-integer.ts';
 import { sseRows } from './sse.ts';
 import { systemRows } from './system.ts';
@@ -15,6 +16,7 @@ export const rows: readonly Row[] = [
   ...integerRows,
   ...bitManipulationRows,
   ...x87Rows,
+  ...mmxRows,
   ...sseRows,
   ...sseIntegerRows,
   ...cryptoRows,

@@ -105,7 +105,6 @@ NP 0F 01 .D4 | vmfunc |
 0F 33 | rdpmc |
 0F 34 | sysenter |
 0F 35 | sysexit |
-NP 0F 77 | emms |
 NP 0F 78 /r | vmread Ey Gy | f64
 NP 0F 79 /r | vmwrite Gy Ey | f64
 0F A2 | cpuid |

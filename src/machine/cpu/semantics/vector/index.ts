@@ -4,6 +4,7 @@ import { carryless } from './carryless.ts';
 import { vectorExtends } from './extend.ts';
 import { vectorInteger } from './integer.ts';
 import { vectorMasked } from './masked.ts';
+import { mmx } from './mmx.ts';
 import { vectorMoves } from './move.ts';
 import { sha } from './sha.ts';
 import { vectorShifts } from './shift.ts';
@@ -14,5 +15,5 @@ import { vectorText } from './text.ts';
 /** Vector instructions other than arithmetic in floating point; VEX rows find their meaning here by their name without `v`. */
 export const vectors: SemanticsTable = {
   ...vectorMoves, ...vectorInteger, ...vectorShifts, ...vectorShuffles, ...vectorExtends, ...vectorTests, ...vectorMasked, ...vectorText,
-  ...aes, ...carryless, ...sha,
+  ...aes, ...carryless, ...sha, ...mmx,
 }; // prettier-ignore

@@ -29,7 +29,7 @@ const fields = (imm: number, width: number, count: number): number[] =>
 const maskOf = (bytes: number, bits: number): number[] => Array.from({ length: 16 }, (_, n) => ((bits >> Math.floor(n / bytes)) & 1 ? 0xff : 0));
 
 const dwords = immTable((imm) => bytesOf(4, fields(imm, 2, 4)));
-const lowWords = immTable((imm) => bytesOf(2, [...fields(imm, 2, 4), 4, 5, 6, 7]));
+export const lowWords = immTable((imm) => bytesOf(2, [...fields(imm, 2, 4), 4, 5, 6, 7]));
 const highWords = immTable((imm) => bytesOf(2, [0, 1, 2, 3, ...fields(imm, 2, 4).map((n) => n + 4)]));
 /** Bits 1:0 for the low half of a vector, 3:2 for the high one. */
 const qwords = [immTable((imm) => bytesOf(8, fields(imm, 1, 2))), immTable((imm) => bytesOf(8, fields(imm >> 2, 1, 2)))] as const;
