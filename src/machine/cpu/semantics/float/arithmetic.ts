@@ -2,7 +2,7 @@ import { add, div, mul, sqrt, sub } from '../../float/arithmetic.ts';
 import type { Emitter } from '../../tiers/emitter.ts';
 import type { Value } from '../../wasm/value.ts';
 import type { SemanticsTable } from '../semantics.ts';
-import { isZero, magnitude, noDenormal, normal, normalOrZero } from './domain.ts';
+import { isZero, likelyRight, magnitude, noDenormal, normal, normalOrZero } from './domain.ts';
 import type { Operation, UnaryOperation } from './elements.ts';
 import { binaryInstruction, family, unaryInstruction } from './elements.ts';
 import { productError, productRange, sumError } from './errors.ts';
@@ -20,6 +20,7 @@ export const addition: Operation = {
     // A sum of zero is exact; one of unlike signs is +0 when rounded to nearest.
     return {
       result: r,
+      likely: likelyRight(f, r, a, b),
       good: all(normalOrZero(f, r), noDenormal(f, a), noDenormal(f, b)),
       rounds: nearest(() => isZero(f, m.let(sumError(m, f, a, b, r)))),
     };
@@ -33,6 +34,7 @@ export const subtraction: Operation = {
     const negated = (): Value => m.let(f.sub(f.splat(0n), b));
     return {
       result: r,
+      likely: likelyRight(f, r, a, b),
       good: all(normalOrZero(f, r), noDenormal(f, a), noDenormal(f, b)),
       rounds: nearest(() => isZero(f, m.let(sumError(m, f, a, negated(), r)))),
     };
@@ -53,6 +55,7 @@ export const multiplication: Operation = {
     const zero = m.let(and(isZero(f, r), or(isZero(f, a), isZero(f, b))));
     return {
       result: r,
+      likely: likelyRight(f, r, a, b),
       good: all(or(normal(f, r), zero), noDenormal(f, a), noDenormal(f, b)),
       rounds: nearest(() => or(zero, productIsExact(m, f, a, b, r))),
     };
@@ -66,6 +69,7 @@ export const division: Operation = {
     const zero = m.let(and(isZero(f, r), isZero(f, a)));
     return {
       result: r,
+      likely: likelyRight(f, r, a, b),
       good: all(or(normal(f, r), zero), noDenormal(f, a), noDenormal(f, b)),
       rounds: nearest(() => or(zero, and(f.eq(m.let(f.mul(r, b)), a), productIsExact(m, f, r, b, a)))),
     };
@@ -78,6 +82,7 @@ export const root: UnaryOperation = {
     const r = m.let(f.sqrt(a));
     return {
       result: r,
+      likely: likelyRight(f, r, a),
       good: and(normalOrZero(f, r), noDenormal(f, a)),
       rounds: nearest(() => or(isZero(f, r), and(f.eq(m.let(f.mul(r, r)), a), productIsExact(m, f, r, r, a)))),
     };

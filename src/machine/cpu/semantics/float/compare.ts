@@ -6,13 +6,13 @@ import * as w from '../../wasm/value.ts';
 import type { Semantics, SemanticsTable } from '../semantics.ts';
 import { firstSource, lastSource, requireVectors, vectorOperand } from '../vector/operands.ts';
 import { i32x4 } from '../vector/simd.ts';
-import { noDenormal } from './domain.ts';
+import { noDenormal, ordinary } from './domain.ts';
 import type { Shape } from './elements.ts';
 import { elementCount, family, numbered, shapes, write } from './elements.ts';
 import { exactOperation } from './exact.ts';
 import type { Elementwise } from './instruction.ts';
 import { addressOf, compute, load, settle } from './instruction.ts';
-import { all, and, or } from './lanes.ts';
+import { allTrue, notAll, all, and, or } from './lanes.ts';
 
 /**
  * The 16 predicates of CMPPS as what they say of each relation: bit 0 less, 1 equal, 2 greater, 3 unordered; SDM Vol. 2, table 3-1. With bit 4 of
@@ -61,11 +61,12 @@ function compareElements(s: Shape): Semantics {
         const equal = m.let(f.eq(x!, y!));
         const greater = m.let(f.gt(x!, y!));
         const good = all(or(or(less, equal), greater), noDenormal(f, x!), noDenormal(f, y!));
+        const likely = and(ordinary(f, x!), ordinary(f, y!));
         const known16 = known === undefined ? undefined : predicates[known & (m.vex ? 15 : 7)]!;
         const masks = [[less, LESS], [equal, EQUAL], [greater, GREATER]] as const; // prettier-ignore
-        if (known16 === undefined) return { result: masks.map(([v, bit]) => and(v, holds(bit))).reduce(or), good };
+        if (known16 === undefined) return { result: masks.map(([v, bit]) => and(v, holds(bit))).reduce(or), likely, good };
         const taken = masks.filter(([, bit]) => (known16 & bit) !== 0).map(([v]) => v);
-        return { result: taken.length === 0 ? f.splat(0n) : taken.reduce<Value>((x, y) => or(x, y), taken[0]!), good };
+        return { result: taken.length === 0 ? f.splat(0n) : taken.reduce<Value>((x, y) => or(x, y), taken[0]!), likely, good };
       },
       exact: (bytes) => number(elementCount(s, bytes)),
     };
@@ -90,8 +91,9 @@ function compareFlags(s: Shape, quiet: boolean): Semantics {
     const b = m.let(load(f, false, pb, 0));
     const less = m.let(f.lt(a, b));
     const equal = m.let(f.eq(a, b));
-    const good = f.allTrue(all(or(or(less, equal), f.gt(a, b)), noDenormal(f, a), noDenormal(f, b)));
-    const [relation] = settle(m, { results: [w.or(lane0(less, 1), lane0(equal, 2))], good }, number, addressOf(pa), addressOf(pb));
+    const good = allTrue(f, all(or(or(less, equal), f.gt(a, b)), noDenormal(f, a), noDenormal(f, b)));
+    const unlikely = notAll(f, and(ordinary(f, a), ordinary(f, b)));
+    const [relation] = settle(m, { results: [w.or(lane0(less, 1), lane0(equal, 2))], unlikely, good }, number, addressOf(pa), addressOf(pb));
     setRelation(m, relation!);
   };
 }

@@ -9,7 +9,7 @@ import { exactFromIntegers, exactToIntegers } from './convert.ts';
 import { numbered } from './elements.ts';
 import { addressOf, settle, writeScalar } from './instruction.ts';
 import type { Lanes } from './lanes.ts';
-import { F32, F64, loadSplat } from './lanes.ts';
+import { allTrue, F32, F64, loadSplat } from './lanes.ts';
 
 /** Conversions between a scalar and a general register: CVTSI2SS, CVTTSD2SI and their like. The integer has 32 bits or, with REX.W, 64. */
 
@@ -56,8 +56,8 @@ function toGeneral(f: Lanes, format: Format, truncates: boolean): Semantics {
     const whole = m.let(f.integral[truncates ? 3 : 0](v));
     const attempt = {
       results: [integerOf(f, whole, width)],
-      good: f.allTrue(f.lt(f.abs(whole), f.number(2 ** (width - 1)))),
-      rounds: { mode: truncates ? 'any' : 'nearest', exact: () => f.allTrue(f.eq(whole, v)) },
+      good: allTrue(f, f.lt(f.abs(whole), f.number(2 ** (width - 1)))),
+      rounds: { mode: truncates ? 'any' : 'nearest', exact: () => allTrue(f, f.eq(whole, v)) },
     } as const;
     const [result] = settle(m, attempt, number[width](1), addressOf(source));
     m.place(0, 'write').set(result!);

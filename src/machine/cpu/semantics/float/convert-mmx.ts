@@ -11,7 +11,7 @@ import { exactFromIntegers, exactToIntegers, floats, integers } from './convert.
 import { numbered } from './elements.ts';
 import { addressOf, settle } from './instruction.ts';
 import type { Lanes } from './lanes.ts';
-import { convert, F32, F64, loadSplat } from './lanes.ts';
+import { allTrue, convert, F32, F64, loadSplat } from './lanes.ts';
 
 /** Conversions between two elements of a vector and an MMX register: SDM Vol. 1, 11.6.7 and 12.8.4 for what they do to the x87 state. */
 
@@ -26,7 +26,7 @@ function toMmx(f: Lanes, format: Format, truncates: boolean): Semantics {
     const d = vectorOperand(m, 0, 'write');
     const v = m.let(f === F32 ? loadSplat(8, source.address, source.offset) : source.v128());
     const { result, good, rounds } = integers(m, f, v, truncates);
-    const attempt = { results: [result], good: f.allTrue(good), rounds: { mode: rounds!.mode, exact: () => f.allTrue(rounds!.exact!()) } };
+    const attempt = { results: [result], good: allTrue(f, good), rounds: { mode: rounds!.mode, exact: () => allTrue(f, rounds!.exact!()) } };
     enterMmx(m); // before an exception of the conversion, too
     const [settled] = settle(m, attempt, number(2), addressOf(source));
     setMmx(m, d, i64x2.extract(settled!, 0));
@@ -47,7 +47,7 @@ export const mmxConversions: SemanticsTable = {
   cvtpi2ps(m) {
     const source = doublewords(m);
     const { result, rounds } = floats(m.let(loadSplat(8, source.address, source.offset)));
-    const attempt = { results: [result], good: w.i32(1), rounds: { mode: rounds!.mode, exact: () => F32.allTrue(rounds!.exact!()) } };
+    const attempt = { results: [result], good: w.i32(1), rounds: { mode: rounds!.mode, exact: () => allTrue(F32, rounds!.exact!()) } };
     const [settled] = settle(m, attempt, fromDoublewords(2), addressOf(source));
     m.f.do(vectorOperand(m, 0, 'write').set64(i64x2.extract(settled!, 0)));
   },

@@ -13,11 +13,11 @@ import type { Exact } from './exact.ts';
 import type { Attempt, Fast } from './instruction.ts';
 import { addressOf, settle, writePacked, writeScalar } from './instruction.ts';
 import type { Lanes } from './lanes.ts';
-import { all, and, convert, F32, F64, highHalf, loadSplat, lowHalves, or } from './lanes.ts';
+import { allTrue, all, and, convert, F32, F64, highHalf, loadSplat, lowHalves, or } from './lanes.ts';
 
 /** Conversions between vectors: SDM Vol. 1, 11.4.4. What does not fit a doubleword becomes the integer indefinite, with IE. */
 
-const every = (f: Lanes, masks: readonly Value[]): Value => f.allTrue(all(...masks));
+const every = (f: Lanes, masks: readonly Value[]): Value => allTrue(f, all(...masks));
 
 // ---- by the exact core
 

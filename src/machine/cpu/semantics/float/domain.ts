@@ -1,6 +1,6 @@
 import type { Value } from '../../wasm/value.ts';
 import type { Lanes } from './lanes.ts';
-import { or } from './lanes.ts';
+import { and, or } from './lanes.ts';
 
 /**
  * Which operands and results a fast path may have, as masks of lanes. A number without its sign bit, shifted left by one, is ordered as it
@@ -17,6 +17,18 @@ const doubled = (f: Lanes, v: Value): Value => f.intAdd(v, v);
 /** low <= doubled bits < high, or above both ends when high is not given. Zero counts as the largest when low is 1 or more. */
 const within = (f: Lanes, v: Value, low: bigint, high: bigint): Value =>
   f.intLt(f.intAdd(doubled(f, v), f.splat(signBit(f) - low)), f.splat(high - low + signBit(f)));
+
+/** The smallest normal number. */
+const SMALLEST = { f32: 2 ** -126, f64: 2 ** -1022 } as const;
+
+/** A normal number or infinite: what operands mostly are. */
+export const ordinary = (f: Lanes, v: Value): Value => f.ge(f.abs(v), f.number(SMALLEST[f.name]));
+
+/** The same of operands, and of a result that it is neither infinite nor the smallest normal number; so it is finite, and no NaN came in. */
+export const likelyRight = (f: Lanes, result: Value, ...operands: readonly Value[]): Value => {
+  const least = [result, ...operands].map((v) => f.abs(v)).reduce((a, b) => f.pmin(a, b));
+  return and(f.gt(least, f.number(SMALLEST[f.name])), f.lt(f.abs(result), f.number(Infinity)));
+};
 
 /** No denormal number: DE cannot be raised, and DAZ makes no difference. */
 export const noDenormal = (f: Lanes, v: Value): Value =>

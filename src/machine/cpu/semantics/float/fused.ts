@@ -53,8 +53,12 @@ export function fusedDouble(m: Emitter, a: Value, b: Value, c: Value): Fast {
   const vError = m.let(sumError(m, f, product, t, v));
   const { sum, error } = oddSum(m, tError, vError);
   const result = m.let(f.add(v, sum));
+  const sizes = [a, b, c].map((x) => f.abs(x));
+  const least = sizes.reduce((x, y) => f.pmin(x, y));
+  const greatest = sizes.reduce((x, y) => f.pmax(x, y));
   return {
     result,
+    likely: all(f.ge(least, f.number(2 ** -480)), f.lt(greatest, f.number(2 ** 480)), f.gt(f.abs(result), f.number(2 ** -1022))),
     good: all(normal(f, result), between(a, -480, 480), between(b, -480, 480), between(c, -900, 960)),
     rounds: { mode: 'nearest', exact: () => and(isZero(f, error), isZero(f, m.let(sumError(m, f, v, sum, result)))) },
   };

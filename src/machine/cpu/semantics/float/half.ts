@@ -8,7 +8,7 @@ import { load64Zero } from '../vector/simd.ts';
 import * as L from '../../layout.ts';
 import { numbered } from './elements.ts';
 import { addressOf, settle, writePacked } from './instruction.ts';
-import { all, and, F32, highHalf, or } from './lanes.ts';
+import { allTrue, all, and, F32, highHalf, or } from './lanes.ts';
 
 /** F16C: half precision as a storage format. MXCSR.DAZ does not touch halves, nor FTZ results (SDM Vol. 1, 14.4.1). */
 
@@ -38,7 +38,7 @@ export const halfConversions: SemanticsTable = {
       const good = F32.intLt(and(bits, F32.splat(0x7c00n)), F32.splat(0x7c00n));
       return { result: m.let(or(magnitude, sign)), good };
     });
-    const attempt = { results: pieces.map((p) => p.result), good: F32.allTrue(all(...pieces.map((p) => p.good))) };
+    const attempt = { results: pieces.map((p) => p.result), good: allTrue(F32, all(...pieces.map((p) => p.good))) };
     writePacked(m, vectorOperand(m, 0, 'write'), settle(m, attempt, widen(m.vectorBytes / 4), addressOf(source)));
   },
   cvtps2ph(m) {

@@ -6,7 +6,7 @@ import type { Value } from '../../wasm/value.ts';
 import * as w from '../../wasm/value.ts';
 import { clearUpper, halves } from '../vector/operands.ts';
 import type { Lanes } from './lanes.ts';
-import { all, loadSplat, storeLane } from './lanes.ts';
+import { notAll, allTrue, all, loadSplat, storeLane } from './lanes.ts';
 
 /**
  * A floating-point instruction is emitted as: operands; the result by WebAssembly's operations, which round to nearest, and whether they can be
@@ -28,6 +28,8 @@ export interface Rounds<Test> {
 /** A result that WebAssembly computes, 16 bytes of it. */
 export interface Fast {
   readonly result: Value;
+  /** A cheaper mask that is mostly set, and only where `good` is. */
+  readonly likely?: Value;
   /** Mask of the lanes for which the result is right, and raises nothing but perhaps PE. */
   readonly good: Value;
   /** Left out when the result is always exact. */
@@ -38,6 +40,8 @@ export interface Fast {
 export interface Attempt {
   /** Pieces of 16 bytes, or of fewer, or an integer. */
   readonly results: readonly Value[];
+  /** i32: zero only if `good` is not. */
+  readonly unlikely?: Value | undefined;
   /** i32: nonzero if it is right, and raises nothing but perhaps PE. */
   readonly good: Value;
   readonly rounds?: Rounds<Value> | undefined;
@@ -46,17 +50,19 @@ export interface Attempt {
 /** i32: whether the bits of MXCSR are as said. */
 const mxcsrIs = (m: Emitter, mask: number, value: number): Value => w.eq(w.and(w.load32(m.c, L.MXCSR), w.i32(mask)), w.i32(value));
 
-/** i32: whether a result can be trusted. With PE masked and already set it does not matter whether it is exact. */
+/** Is PE masked and already set? Then it does not matter whether a result is exact. */
+const unnoticed = (m: Emitter, { mode }: Rounds<Value>): Value => mxcsrIs(m, roundingBits(mode) | MXCSR.PM | MXCSR.PE, MXCSR.PM | MXCSR.PE);
+const roundingBits = (mode: 'nearest' | 'any'): number => (mode === 'nearest' ? MXCSR.RC : 0);
+
+/** i32: whether a result can be trusted, by a closer look. */
 function trusted(m: Emitter, { good, rounds }: Attempt): Value {
   if (rounds === undefined) return good;
   const { mode, exact } = rounds;
-  const rc = mode === 'nearest' ? MXCSR.RC : 0;
-  const unnoticed = mxcsrIs(m, rc | MXCSR.PM | MXCSR.PE, MXCSR.PM | MXCSR.PE);
-  if (!exact) return w.and(good, unnoticed);
+  if (!exact) return w.and(good, unnoticed(m, rounds));
   const fine = m.let(good);
-  m.f.if(w.eqz(unnoticed), () => {
+  m.f.if(w.eqz(unnoticed(m, rounds)), () => {
     const reset = (): void => m.f.set(fine, w.i32(0));
-    m.f.if(w.and(fine, mxcsrIs(m, rc, 0)), () => m.f.set(fine, exact()), reset);
+    m.f.if(w.and(fine, mxcsrIs(m, roundingBits(mode), 0)), () => m.f.set(fine, exact()), reset);
   });
   return fine;
 }
@@ -66,12 +72,22 @@ function trusted(m: Emitter, { good, rounds }: Attempt): Value {
  * @param exact number of the exact operation, then its operands
  */
 export function settle(m: Emitter, attempt: Attempt, exact: number, a: Value, b: Value = w.i32(0), x: Value = w.i32(0)): readonly Local[] {
+  const { f } = m;
+  const { unlikely, rounds } = attempt;
   const results = attempt.results.map((v) => m.let(v));
-  m.f.if(w.eqz(trusted(m, attempt)), () => {
+  f.block((done) => {
+    if (unlikely) {
+      f.block((doubtful) => {
+        f.brIf(doubtful, unlikely);
+        if (rounds) f.brIf(done, unnoticed(m, rounds));
+        else f.br(done);
+      });
+    }
+    f.brIf(done, trusted(m, attempt));
     m.exact(exact, a, b, x);
     for (const [n, r] of results.entries()) {
       const load = r.type === 'v128' ? w.loadV : r.type === 'i64' ? w.load64 : w.load32;
-      m.f.set(r, load(m.c, L.FLOAT_RESULT + n * 16));
+      f.set(r, load(m.c, L.FLOAT_RESULT + n * 16));
     }
   });
   return results;
@@ -103,10 +119,15 @@ export function compute(m: Emitter, e: Elementwise, operands: readonly VectorPla
     const piece = e.fast(m, ...operands.map((p) => m.let(load(f, packed, p, k))));
     return { ...piece, result: m.let(piece.result) };
   });
-  const every = (masks: readonly Value[]): Value => f.allTrue(all(...masks));
+  const every = (masks: readonly Value[]): Value => allTrue(f, all(...masks));
   const { rounds } = pieces[0]!;
   const exact = rounds?.exact && ((): Value => every(pieces.map((p) => p.rounds!.exact!())));
-  const attempt = { results: pieces.map((p) => p.result), good: every(pieces.map((p) => p.good)), rounds: rounds && { mode: rounds.mode, exact } };
+  const attempt = {
+    results: pieces.map((p) => p.result),
+    unlikely: pieces[0]!.likely && notAll(f, all(...pieces.map((p) => p.likely!))),
+    good: every(pieces.map((p) => p.good)),
+    rounds: rounds && { mode: rounds.mode, exact },
+  };
   const [a, b, c] = operands.map(addressOf);
   return settle(m, attempt, e.exact(m.vectorBytes), a!, b, c ?? x);
 }

@@ -57,8 +57,6 @@ export interface Lanes {
   readonly shl: (a: Value, count: number) => Value;
   readonly shrS: (a: Value, count: number) => Value;
   readonly shrU: (a: Value, count: number) => Value;
-  /** i32: are all lanes nonzero? */
-  readonly allTrue: Unary;
   /** i32: the lanes' sign bits. */
   readonly bitmask: Unary;
   /** The same bits in all lanes. */
@@ -66,6 +64,10 @@ export interface Lanes {
   /** The same number in all lanes. */
   number(n: number): Value;
 }
+
+/** i32: whether a mask is set in all lanes, and whether it is not. */
+export const allTrue = (f: Lanes, mask: Value): Value => w.eq(f.bitmask(mask), w.i32((1 << f.count) - 1));
+export const notAll = (f: Lanes, mask: Value): Value => w.ne(f.bitmask(mask), w.i32((1 << f.count) - 1));
 
 const shift = (op: number) => (a: Value, count: number): Value => w.simd(op, 'v128', a, w.i32(count)); // prettier-ignore
 const test = (op: number): Unary => (a) => w.simd(op, 'i32', a); // prettier-ignore
@@ -80,7 +82,7 @@ export const F32: Lanes = {
   eq: binary(65), ne: binary(66), lt: binary(67), gt: binary(68), ge: binary(70),
   integral: [unary(106), unary(104), unary(103), unary(105)],
   intAdd: binary(174), intSub: binary(177), intEq: binary(55), intLt: binary(57), intGe: binary(63),
-  shl: shift(171), shrS: shift(172), shrU: shift(173), allTrue: test(163), bitmask: test(164),
+  shl: shift(171), shrS: shift(172), shrU: shift(173), bitmask: test(164),
   splat: splat32,
   number: (n) => splat32(bitsOf32(n)),
 }; // prettier-ignore
@@ -91,7 +93,7 @@ export const F64: Lanes = {
   eq: binary(71), ne: binary(72), lt: binary(73), gt: binary(74), ge: binary(76),
   integral: [unary(148), unary(117), unary(116), unary(122)],
   intAdd: binary(206), intSub: binary(209), intEq: binary(214), intLt: binary(216), intGe: binary(219),
-  shl: shift(203), shrS: shift(204), shrU: shift(205), allTrue: test(195), bitmask: test(196),
+  shl: shift(203), shrS: shift(204), shrU: shift(205), bitmask: test(196),
   splat: splat64,
   number: (n) => splat64(bitsOf(n)),
 }; // prettier-ignore
