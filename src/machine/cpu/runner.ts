@@ -99,7 +99,7 @@ export class Runner {
       mark: (c, record, left) => this.#mark(this.#cpu(c), record!, left!),
       divide: (c, record) => divide128(this.#cpu(c), handlers[this.#op(record!)]!.key.startsWith('idiv')),
       segment: (c, record, left) => this.#segment(this.#cpu(c), record!, left!),
-      hot: (c, record) => this.#hot(this.#cpu(c), record!),
+      hot: (c, record, left) => this.#hot(this.#cpu(c), record!, left!),
       float: (c, record, left, operation, a, b, x) => this.#float(this.#cpu(c), record!, left!, operation!, a!, b!, x!),
     };
     const units = new Units(m, functions);
@@ -463,8 +463,8 @@ export class Runner {
     helper(cpu, insn);
   }
 
-  #hot(cpu: Cpu, record: number): number {
-    this.regions.hot(cpu, record);
+  #hot(cpu: Cpu, record: number, left: number): number {
+    this.regions.hot(cpu, record, left);
     return 0;
   }
 

@@ -26,9 +26,10 @@ export const TLB_CONTEXTS = 4;
 export const TLB_PER_CPU = TLB_CONTEXTS * 2 * TLB_HALF_SIZE;
 export const TLBS = 0x4_0000;
 
-/** Heads of loops and regions (tier 1), 16 bytes each; and the last target of indirect jumps, by record. Caches. */
+/** Heads of loops and regions (tier 1); and the last target of indirect jumps, by record. Caches. */
 export const REGION_ENTRIES = 0x70_0000;
-export const REGION_ENTRY_COUNT = 0x8000;
+export const REGION_ENTRY_COUNT = 0x4000;
+export const REGION_ENTRY_SIZE = 32;
 export const INDIRECT_TARGETS = 0x78_0000;
 export const INDIRECT_TARGET_COUNT = 0x1000;
 /** Instructions that tier 1 executed (u64), for statistics. */

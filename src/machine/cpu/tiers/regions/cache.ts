@@ -7,9 +7,9 @@ import { buildModule } from '../../wasm/module.ts';
 import type { CodePage, CodePages } from '../code-pages.ts';
 import { MAX_REGIONS, REGION_FIRST } from '../units.ts';
 import { compileRegion } from './compile.ts';
-import { ENTRY_COUNT, ENTRY_FLOOR, ENTRY_FUNCTION, ENTRY_OP, entryAddress, REGION_OP } from './entry.ts';
+import { ENTRY_COUNT, ENTRY_EXECUTED, ENTRY_FLOOR, ENTRY_FUNCTION, ENTRY_OP, entryAddress, REGION_OP } from './entry.ts';
 import type { CodeMap } from './graph.ts';
-import { formGraph } from './graph.ts';
+import { formGraph, MAX_INSTRUCTIONS } from './graph.ts';
 import { CannotCompile } from './region-emitter.ts';
 
 /** `--accel`: `interp` never compiles; `jit` compiles loops that are hot; `auto` does where it pays, today the same. */
@@ -21,11 +21,19 @@ export interface Accel {
   readonly maxBytes: number;
 }
 
-export const defaultAccel: Accel = { mode: 'auto', threshold: 1000, maxBytes: 256 << 20 };
+export const defaultAccel: Accel = { mode: 'auto', threshold: 4000, maxBytes: 256 << 20 };
 
 /** Machine code, tables and V8's own records for a byte of WebAssembly; and for a module of one region. Measured, roughly. */
 const BYTES_PER_BYTE = 8;
 const BYTES_PER_MODULE = 16 << 10;
+
+/** A loop is compiled if an instruction in so many is its own, over so many passes: what runs seldom or shortly stays in tier 0. */
+const SHARE = 16;
+const PASSES = 16;
+const MAX_FAILURES = 3;
+/** Entries between two reviews of a region, and the instructions an entry must execute on average. */
+const REVIEW = 2048;
+const WORTHWHILE = 32;
 
 interface Region {
   readonly entry: number;
@@ -39,6 +47,10 @@ interface Entry {
   readonly record: number;
   readonly page: CodePage;
   region: Region | undefined;
+  /** How often nothing could be compiled here. */
+  failures: number;
+  /** What was left of the budget when the passes began that show how much of the time is spent in the loop. */
+  stamp: number;
 }
 
 /** The compiled regions: which heads are counted, what is compiled, what goes when a page changes or space is short. */
@@ -111,16 +123,22 @@ export class RegionCache {
     if (op >= REGION_OP && !this.#entries[op - REGION_OP]!.region) this.#compile(cpu, op - REGION_OP, linear, true);
   }
 
-  /** The loop whose head is at a record has become hot. */
-  hot(cpu: Cpu, record: number): void {
+  /** The loop whose head is at a record has been passed often, with so much of the budget left. */
+  hot(cpu: Cpu, record: number, left: number): void {
     const op = this.#m.u16[record >> 1]!;
-    if (op >= REGION_OP) this.#compile(cpu, op - REGION_OP, cpu.u64(L.SLOT_CODE_PAGE), false);
+    if (op < REGION_OP) return;
+    const n = op - REGION_OP;
+    if (this.#entries[n]!.region) this.#review(n);
+    else if (this.#entries[n]!.stamp === 0 && this.#accel.threshold > PASSES) {
+      this.#entries[n]!.stamp = left;
+      this.#m.u32[(entryAddress(n) + ENTRY_COUNT) >> 2] = PASSES;
+    } else this.#compile(cpu, n, cpu.u64(L.SLOT_CODE_PAGE), false, left);
   }
 
   #enter(record: number, page: CodePage, count: number): number {
     const n = this.#freeEntries.pop() ?? (this.#entries.length < REGION_ENTRY_COUNT ? this.#entries.length : -1);
     if (n < 0) return n;
-    this.#entries[n] = { record, page, region: undefined };
+    this.#entries[n] = { record, page, region: undefined, failures: 0, stamp: 0 };
     const { u16, u32 } = this.#m;
     const at = entryAddress(n);
     u32[(at + ENTRY_COUNT) >> 2] = count;
@@ -142,23 +160,45 @@ export class RegionCache {
     this.#entriesOf.get(page)?.delete(n);
   }
 
-  #compile(cpu: Cpu, n: number, linear: bigint, straight: boolean): void {
+  #compile(cpu: Cpu, n: number, linear: bigint, straight: boolean, left = 0): void {
     const entry = this.#entries[n]!;
     const started = performance.now();
-    const region = this.#attempt(cpu, n, entry, linear, straight);
+    const spent = entry.stamp - left;
+    entry.stamp = 0;
+    const region = this.#attempt(cpu, n, entry, linear, straight, spent < 0 ? Infinity : spent / PASSES);
     this.stats.milliseconds += performance.now() - started;
-    if (!region) {
-      this.stats.givenUp++;
-      this.#leave(n);
-    }
+    if (region) return;
+    // Part of the loop may not have been executed yet.
+    entry.failures++;
+    if (entry.failures < MAX_FAILURES) this.#m.u32[(entryAddress(n) + ENTRY_COUNT) >> 2] = this.#accel.threshold << (2 * entry.failures);
+    else this.#giveUp(n);
   }
 
-  #attempt(cpu: Cpu, n: number, entry: Entry, linear: bigint, straight: boolean): Region | undefined {
+  #giveUp(n: number): void {
+    this.stats.givenUp++;
+    this.#leave(n);
+  }
+
+  /** A region that is left again after a few instructions costs more than it gains: tier 0 executes its code from now on. */
+  #review(n: number): void {
+    const at = entryAddress(n) >> 2;
+    const { u32 } = this.#m;
+    const executed = u32[at + (ENTRY_EXECUTED >> 2)]!;
+    u32[at + (ENTRY_EXECUTED >> 2)] = 0;
+    u32[at + (ENTRY_COUNT >> 2)] = REVIEW;
+    if (executed >= REVIEW * WORTHWHILE || this.forced) return;
+    this.#drop(this.#entries[n]!.region!);
+    this.#giveUp(n);
+  }
+
+  /** @param spent instructions executed, anywhere, from one pass of the head to the next */
+  #attempt(cpu: Cpu, n: number, entry: Entry, linear: bigint, straight: boolean, spent: number): Region | undefined {
+    if (spent > MAX_INSTRUCTIONS * SHARE) return undefined;
     const base = linear & ~0xfffn;
     const excluded = new Set<number>();
     for (let tries = 0; tries < 8; tries++) {
       const graph = formGraph(this.#m, this.#map(cpu, base, entry.page, excluded), entry.record, entry.page, straight);
-      if (!graph) return undefined;
+      if (!graph || spent > graph.instructions * SHARE) return undefined;
       try {
         const { code, floor } = compileRegion(this.#m, graph, (record) => this.op(record));
         const bytes = buildModule([], { region: code });
@@ -186,6 +226,8 @@ export class RegionCache {
     this.stats.compiles++;
     this.stats.wasmBytes += wasm.length;
     const at = entryAddress(n);
+    this.#m.u32[(at + ENTRY_COUNT) >> 2] = REVIEW;
+    this.#m.u32[(at + ENTRY_EXECUTED) >> 2] = 0;
     this.#m.i32[(at + ENTRY_FLOOR) >> 2] = floor;
     this.#m.u32[(at + ENTRY_FUNCTION) >> 2] = REGION_FIRST + slot;
     return region;

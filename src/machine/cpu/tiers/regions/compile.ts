@@ -9,6 +9,7 @@ import { BUDGET_FLOOR } from '../record.ts';
 import type { FlagState } from './flags.ts';
 import { sameState } from './flags.ts';
 import type { Graph, RegionBlock } from './graph.ts';
+import { avxMissing } from '../emitter.ts';
 import type { BlockCode, Edge } from './region-emitter.ts';
 import { RegionEmitter } from './region-emitter.ts';
 import type { Flow } from './structure.ts';
@@ -80,7 +81,7 @@ function needStored(codes: ReadonlyMap<RegionBlock, BlockCode>): Set<RegionBlock
   return found;
 }
 
-/** What must hold on entry: the region's other pages are where they were, and SSE is enabled if it is used. */
+/** What must hold on entry: the region's other pages are where they were, and SSE and AVX are enabled if they are used. */
 function guard(e: RegionEmitter, graph: Graph): void {
   const { f } = e;
   const fails = (): void => f.return(w.i32(NOT_ENTERED));
@@ -96,4 +97,5 @@ function guard(e: RegionEmitter, graph: Graph): void {
   if (e.usesSse) {
     f.if(w.or(w.and(w.load32(e.c, L.CR0), w.i32(CR0.EM | CR0.TS)), w.eqz(w.and(w.load32(e.c, L.CR4), w.i32(CR4.OSFXSR)))), fails);
   }
+  if (e.usesAvx) f.if(w.or(avxMissing(e.c), w.and(w.load32(e.c, L.CR0), w.i32(CR0.TS))), fails);
 }

@@ -1,4 +1,4 @@
-import { REGION_ENTRIES, REGION_ENTRY_COUNT, TIER1_INSTRUCTIONS } from '../../../memory/layout.ts';
+import { REGION_ENTRIES, REGION_ENTRY_COUNT, REGION_ENTRY_SIZE, TIER1_INSTRUCTIONS } from '../../../memory/layout.ts';
 import * as L from '../../layout.ts';
 import type { Local } from '../../wasm/function.ts';
 import * as w from '../../wasm/value.ts';
@@ -9,17 +9,19 @@ import { NOT_ENTERED } from './compile.ts';
  * The record at the head of a loop has a handler number of its own from REGION_OP on: the number of its entry, in which the
  * handler number that belongs to it is kept. An entry counts until the loop is hot; then it leads to the loop's region.
  *
- *   0  u32  passes that are left until the loop is hot
+ *   0  u32  passes that are left until the loop is hot; of a region, entries that are left until it is reviewed
  *   4  u16  the record's own handler number
  *   8  i32  the budget that must be left to enter the region
  *  12  u32  number of the region's function in the table; 0: none yet
+ *  16  u32  instructions executed by the region since its last review
  */
 export const REGION_OP = 0x8000;
 export const ENTRY_COUNT = 0;
 export const ENTRY_OP = 4;
 export const ENTRY_FLOOR = 8;
 export const ENTRY_FUNCTION = 12;
-export const entryAddress = (entry: number): number => REGION_ENTRIES + entry * 16;
+export const ENTRY_EXECUTED = 16;
+export const entryAddress = (entry: number): number => REGION_ENTRIES + entry * REGION_ENTRY_SIZE;
 
 /**
  * A region is left at the head of a loop after so many instructions, though it could go on: V8 replaces the code of its
@@ -30,10 +32,15 @@ const QUANTUM = 1 << 20;
 /** What tier 0 does at a record whose handler number is `op`, an entry's. Ends in a branch: to the record's own handler, or on. */
 export function enterRegion(m: Emitter, op: Local): void {
   const { f } = m;
-  const entryOf = (v: Local): w.Value => w.add(w.shl(w.and(v, w.i32(REGION_ENTRY_COUNT - 1)), w.i32(4)), w.i32(REGION_ENTRIES));
+  const entryOf = (v: Local): w.Value => w.add(w.mul(w.and(v, w.i32(REGION_ENTRY_COUNT - 1)), w.i32(REGION_ENTRY_SIZE)), w.i32(REGION_ENTRIES));
   const entry = m.let(entryOf(op));
   const region = m.let(w.load32(entry, ENTRY_FUNCTION));
   const floor = m.let(w.load32(entry, ENTRY_FLOOR));
+  const countDown = (): void => {
+    const count = m.let(w.sub(w.load32(entry, ENTRY_COUNT), w.i32(1)));
+    f.do(w.store32(entry, count, ENTRY_COUNT));
+    f.if(w.eqz(count), () => f.set(count, m.call('hot')));
+  };
   f.if(
     region,
     () =>
@@ -43,8 +50,10 @@ export function enterRegion(m: Emitter, op: Local): void {
         const record = m.let(f.callIndirect(1, region, [m.c, m.pc, m.left, pause]));
         f.if(w.ne(record, w.i32(NOT_ENTERED)), () => {
           const left = m.let(w.load32(m.c, L.LEFT));
-          const done = w.unsigned64(w.sub(m.left, left));
-          f.do(w.store64(w.i32(0), w.add(w.load64(w.i32(0), TIER1_INSTRUCTIONS), done), TIER1_INSTRUCTIONS));
+          const done = m.let(w.sub(m.left, left));
+          f.do(w.store32(entry, w.add(w.load32(entry, ENTRY_EXECUTED), done), ENTRY_EXECUTED));
+          f.do(w.store64(w.i32(0), w.add(w.load64(w.i32(0), TIER1_INSTRUCTIONS), w.unsigned64(done)), TIER1_INSTRUCTIONS));
+          countDown();
           f.set(m.left, left);
           f.if(w.eqz(record), () => m.jump(w.load64(m.c, L.SLOW_ADDRESS)));
           f.set(m.pc, record);
@@ -54,11 +63,7 @@ export function enterRegion(m: Emitter, op: Local): void {
           f.br(m.nextLabel);
         });
       }),
-    () => {
-      const count = m.let(w.sub(w.load32(entry, ENTRY_COUNT), w.i32(1)));
-      f.do(w.store32(entry, count, ENTRY_COUNT));
-      f.if(w.eqz(count), () => f.set(count, m.call('hot')));
-    },
+    countDown,
   );
   f.set(op, w.load16u(entry, ENTRY_OP));
   f.br(m.nextLabel);

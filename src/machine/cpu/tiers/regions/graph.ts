@@ -45,7 +45,7 @@ export interface CodeMap {
 }
 
 const MAX_BLOCKS = 64;
-const MAX_INSTRUCTIONS = 500;
+export const MAX_INSTRUCTIONS = 500;
 const MAX_PAGES = 6;
 const MAX_GUESSES = 6;
 

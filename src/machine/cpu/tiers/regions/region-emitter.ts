@@ -59,6 +59,8 @@ export class RegionEmitter extends Emitter {
   usesTlb = false;
   /** CR0, CR4 allow SSE: looked at once, on entry. */
   usesSse = false;
+  /** The same for VEX: CR0, CR4, XCR0, RFLAGS.VM. */
+  usesAvx = false;
   #record = 0;
   /** First record of the instruction: it may begin with the one that computes its address. */
   #start = 0;
@@ -183,6 +185,9 @@ export class RegionEmitter extends Emitter {
   }
   override requireSse(): void {
     this.usesSse = true;
+  }
+  override requireAvx(): void {
+    this.usesAvx = true;
   }
 
   // ---- record fields
