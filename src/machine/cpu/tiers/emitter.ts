@@ -303,9 +303,7 @@ export class Emitter {
 
   /** #UD and #NM of VEX instructions on vectors: SDM Vol. 1, 14.3; Vol. 2, table 2-17. They do not exist in real and virtual-8086 mode. */
   requireAvx(): void {
-    const bits = (offset: number, mask: number): Value => w.xor(w.and(w.load32(this.c, offset), w.i32(mask)), w.i32(mask));
-    const missing = w.or(w.or(bits(L.CR0, CR0.PE), bits(L.CR4, CR4.OSXSAVE)), bits(L.XCR0, 6));
-    this.raiseIf(w.or(missing, w.and(w.load32(this.c, L.SYSFLAGS), w.i32(Flag.VM))), 6);
+    this.raiseIf(avxMissing(this.c), 6);
     this.raiseIf(w.and(w.load32(this.c, L.CR0), w.i32(CR0.TS)), 7);
   }
 
@@ -476,6 +474,13 @@ export class Emitter {
     this.f.br(this.enterLabel);
     this.ended = true;
   }
+}
+
+/** Nonzero where VEX instructions on vectors are #UD: real or virtual-8086 mode, CR4.OSXSAVE or XCR0's SSE and AVX bits clear. */
+export function avxMissing(c: Value): Value {
+  const clear = (offset: number, mask: number): Value => w.xor(w.and(w.load32(c, offset), w.i32(mask)), w.i32(mask));
+  const missing = w.or(w.or(clear(L.CR0, CR0.PE), clear(L.CR4, CR4.OSXSAVE)), clear(L.XCR0, 6));
+  return w.or(missing, w.and(w.load32(c, L.SYSFLAGS), w.i32(Flag.VM)));
 }
 
 export function mask(v: Value, width: Width): Value {
