@@ -1,6 +1,7 @@
 import type { Runner } from './cpu/runner.ts';
 import { isRunnable } from './cpu/boundary.ts';
-import type { Cpu } from './cpu/cpu.ts';
+import { Activity, type Cpu } from './cpu/cpu.ts';
+import { monitoredLineChanged } from './cpu/instructions/monitor.ts';
 import type { EventClock } from './clock-impl.ts';
 
 /** Ticks that each CPU runs in its turn when there are several. */
@@ -42,6 +43,7 @@ export class Scheduler {
     this.#runner.beginSlice(0);
     this.#fruitless.length = 0;
     this.#clock.advanceTo(Math.max(due, this.#clock.now()));
+    this.#wake(() => true);
     return true;
   }
 
@@ -101,6 +103,12 @@ export class Scheduler {
     this.#fruitless.length = 0;
     if (this.#longest === 0) for (const c of this.#cpus) this.#fruitless[c.index] = c.pending;
     this.#clock.advanceTo(this.#clock.base + this.#longest);
+    this.#wake(monitoredLineChanged);
+  }
+
+  /** Processors in MWAIT go on. */
+  #wake(when: (cpu: Cpu) => boolean): void {
+    for (const c of this.#cpus) if (c.activity === Activity.mwait && when(c)) c.activity = Activity.active;
   }
 
   snapshot(): readonly number[] {

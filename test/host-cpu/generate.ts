@@ -194,7 +194,8 @@ function modrm(row: Row, d: Draft, rex: number, memory: boolean, at: number, imm
   const aligns = row.operands.some((o) => /^[WQ].*a$/.test(o)) || /^cmpxchg(8|16)b$|^fx/.test(row.name);
   let target = pickTarget(d);
   // An operand that is misaligned and out of bounds as well may fault for either. AMD's SHA instructions take unaligned operands.
-  if (aligns && (d.where === 'edge' || row.name.startsWith('sha') || !random.chance(8))) target -= target % (d.operandBytes > 16 && d.operandBytes <= 64 ? d.operandBytes : 16);
+  if (aligns && (d.where === 'edge' || row.name.startsWith('sha') || !random.chance(8)))
+    target -= target % (d.operandBytes > 16 && d.operandBytes <= 64 ? d.operandBytes : 16);
   if (vector.sib) return [(reg << 3) | 0x84, ...vector.sib(target)];
   d.target = target;
   const operand = memoryOperand(d, reg, rex, target, at, immediateLength, row.stack || row.name === 'pop_rm');

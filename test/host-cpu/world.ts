@@ -3,6 +3,7 @@ import type { Cpu } from '../../src/machine/cpu/cpu.ts';
 import { CR0, CR4 } from '../../src/machine/cpu/cpu.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { findDescriptor } from '../../src/machine/cpu/system/descriptors.ts';
+import { max } from '../../src/machine/cpu/models/max.ts';
 import { loadSegment, setCodeSegment } from '../../src/machine/cpu/system/segments.ts';
 import type { Machine, MachineOptions } from '../../src/machine/machine.ts';
 import { bareMachine } from '../support/bare-machine.ts';
@@ -41,7 +42,7 @@ function descriptor(s: Segment): bigint {
 
 /** A machine whose CPU runs at CPL 3 in Linux's user segments, with memory mapped as in harness.c. */
 export function hostLikeMachine(accel?: MachineOptions['accel']): Machine {
-  const machine = bareMachine(accel ? { accel } : {});
+  const machine = bareMachine({ model: max, ...(accel && { accel }) });
   const { memory } = machine;
   const cpu = machine.cpus[0]!;
   memory.write64(PML4 + 256 * 8, BigInt(TABLES + 0x4000) | WRITE | PRESENT);

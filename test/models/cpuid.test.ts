@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CR4 } from '../../src/machine/cpu/cpu.ts';
 import { cpuid } from '../../src/machine/cpu/cpuid.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
+import { consistent } from '../../src/machine/cpu/models/dependencies.ts';
 import { cpuidBits } from '../../src/machine/cpu/models/cpuid-bits.ts';
 import { cpuModel, cpuModels, DEFAULT_CPU_MODEL } from '../../src/machine/cpu/models/index.ts';
 import { resetMsrs } from '../../src/machine/cpu/msr.ts';
@@ -42,7 +43,10 @@ describe.each(cpuModels.map((m) => m.name))('%s', (name) => {
     expect(leaf1.edx & 0x0700_a171).toBe(0x0700_a171); // SSE2 SSE FXSR CMOV PGE CX8 PAE MSR TSC FPU
     expect(leaf1.ecx & 0x8000_0000, 'hypervisor bit').toBe(0);
     expect(leaf1.ecx & (1 << 5), 'VMX').toBe(1 << 5);
-    expect(leaf1.ecx & 0x1c00_0201, 'AVX, OSXSAVE, XSAVE, SSSE3, SSE3').toBe(0);
+    expect(leaf1.ecx & 0x8_0201, 'SSE4.1, SSSE3, SSE3').toBe(0x8_0201);
+    expect(leaf1.ecx & (1 << 27), 'OSXSAVE').toBe(0);
+    // What needs something else is not offered without it.
+    expect(consistent(cpu.model.features)).toEqual(cpu.model.features);
     const extended = cpuid(cpu, 0x8000_0001, 0);
     expect(extended.edx & 0x2010_0800).toBe(0x2010_0800); // LM NX SYSCALL
     expect(cpuid(cpu, 0x8000_0007, 0).edx).toBe(0x100);
@@ -53,11 +57,11 @@ describe('what sets the models apart', () => {
   it.each<
     [model: string, signature: number, leaf1Ecx: number, leaf7Ebx: number, extendedEdx: number, address: number, ept: boolean, unrestricted: boolean]
   >([
-    ['penryn', 0x1067a, 0x2020, 0, 0x2010_0800, 0x3024, false, false],
-    ['nehalem', 0x106a5, 0x80_2020, 0, 0x2810_0800, 0x3024, true, false],
-    ['sandybridge', 0x206d7, 0x82_2020, 0, 0x2c10_0800, 0x302e, true, true],
-    ['haswell', 0x306c3, 0x82_2020, 0x683, 0x2c10_0800, 0x3027, true, true],
-    ['skylake', 0x506e3, 0x82_2020, 0x10_0683, 0x2c10_0800, 0x3027, true, true],
+    ['penryn', 0x1067a, 0x408_2229, 0, 0x2010_0800, 0x3024, false, false],
+    ['nehalem', 0x106a5, 0xb8_2229, 0, 0x2810_0800, 0x3024, true, false],
+    ['sandybridge', 0x206d7, 0x17ba_222b, 0, 0x2c10_0800, 0x302e, true, true],
+    ['haswell', 0x306c3, 0x77fa_322b, 0x27ab, 0x2c10_0800, 0x3027, true, true],
+    ['skylake', 0x506e3, 0x77fa_322b, 0x9c_27ab, 0x2c10_0800, 0x3027, true, true],
   ])('%s', (name, signature, leaf1Ecx, leaf7Ebx, extendedEdx, address, ept, unrestricted) => {
     const cpu = cpuOf(name);
     expect(cpuid(cpu, 1, 0).eax.toString(16)).toBe(signature.toString(16));
@@ -116,7 +120,11 @@ describe('leaves', () => {
     expect(cpuid(cpu, 0x4000_0000, 1)).toEqual(cpuid(cpu, 0xb, 1));
   });
 
-  it.each([3, 5, 6, 0xa, 0xd, 0x8000_0005])('%i is all zero', (leaf) => {
+  it('05H: MONITOR watches 64 bytes, and interrupts break MWAIT even when masked', () => {
+    expect(cpuid(cpuOf('skylake'), 5, 0)).toEqual({ eax: 64, ebx: 64, ecx: 3, edx: 0 });
+  });
+
+  it.each([3, 6, 0xa, 0x8000_0005])('%i is all zero', (leaf) => {
     expect(cpuid(cpuOf('skylake'), leaf, 0)).toEqual({ eax: 0, ebx: 0, ecx: 0, edx: 0 });
   });
 });

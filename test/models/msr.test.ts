@@ -50,7 +50,7 @@ describe('power-on values', () => {
     ['IA32_MTRRCAP', 0xfe, 0x508n],
     ['IA32_MTRR_DEF_TYPE', 0x2ff, 0n],
     ['IA32_EFER', 0xc000_0080, 0n],
-    ['IA32_MISC_ENABLE', 0x1a0, 0x1801n],
+    ['IA32_MISC_ENABLE', 0x1a0, 0x4_1801n],
     ['IA32_SYSENTER_CS', 0x174, 0n],
   ])('%s', (name, index, expected) => {
     expect(readMsr(setUp().cpu, index).toString(16), name).toBe(expected.toString(16));

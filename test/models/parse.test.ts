@@ -17,6 +17,12 @@ describe('--cpu', () => {
     expect(cpuModel('skylake')!.features.has('smap')).toBe(true);
   });
 
+  it('what needs a feature goes with it', () => {
+    const model = parseCpuModel('skylake,-avx');
+    expect(['avx', 'avx2', 'fma', 'f16c', 'bmi1', 'xsave'].filter((f) => model.features.has(f))).toEqual(['bmi1', 'xsave']);
+    expect(parseCpuModel('nehalem,+xsave,+avx,+avx2').features.has('avx2')).toBe(true);
+  });
+
   it('a VMX feature goes with the one it needs', () => {
     expect(hasVmxFeature(parseCpuModel('haswell,-ept'), 'invept')).toBe(false);
   });
@@ -28,14 +34,15 @@ describe('--cpu', () => {
 
   it.each([
     ['', /^unknown CPU model ''/],
-    ['penrin', /^unknown CPU model 'penrin'; did you mean penryn\? \(models: penryn, nehalem, sandybridge, haswell, skylake\)$/],
+    ['penrin', /^unknown CPU model 'penrin'; did you mean penryn\? \(models: penryn, nehalem, sandybridge, haswell, skylake, max\)$/],
     ['zen', /^unknown CPU model 'zen' \(models: /],
     ['skylake,smap', /^'smap' in --cpu skylake,smap: write \+smap to add or -smap to take away a feature$/],
     ['skylake,', /^'' in --cpu skylake,: /],
     ['skylake,-smpa', /^unknown CPU feature 'smpa'; did you mean smap\?$/],
     ['skylake,-unrestricted_guest', /did you mean unrestricted-guest\?$/],
     ['skylake,-frobnicate', /^unknown CPU feature 'frobnicate'$/],
-    ['skylake,+avx', /^CPU feature 'avx' is not built and cannot be added$/],
+    ['skylake,+vme', /^CPU feature 'vme' is not built and cannot be added$/],
+    ['nehalem,+avx2', /^CPU feature 'avx2' needs 'avx': write \+avx,\+avx2$/],
   ])('%s', (text, message) => {
     expect(() => parseCpuModel(text)).toThrow(CpuModelError);
     expect(() => parseCpuModel(text)).toThrow(message);

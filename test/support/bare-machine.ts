@@ -1,4 +1,5 @@
 import { skylake } from '../../src/machine/cpu/models/skylake.ts';
+import type { CpuModel } from '../../src/machine/cpu/models/model.ts';
 import { CR0, CR4, EFER } from '../../src/machine/cpu/cpu.ts';
 import { loadControlRegisters } from '../../src/machine/cpu/control-registers.ts';
 import { setCodeSegment } from '../../src/machine/cpu/system/segments.ts';
@@ -14,12 +15,17 @@ const GDT = 0x5000;
 
 /** A machine without firmware whose BSP stands in 64-bit mode at CODE, ring 0, RAM identity-mapped with 2 MiB pages. */
 export function bareMachine(
-  options: { readonly ramSize?: number; readonly log?: (m: string) => void; readonly accel?: MachineOptions['accel'] } = {},
+  options: {
+    readonly ramSize?: number;
+    readonly log?: (m: string) => void;
+    readonly accel?: MachineOptions['accel'];
+    readonly model?: CpuModel;
+  } = {},
 ): Machine {
   const machine = new Machine({
     ramSize: options.ramSize ?? 16 << 20,
     cpus: 1,
-    model: skylake,
+    model: options.model ?? skylake,
     log: createLog(options.log ?? (() => {})),
     startDate: 0,
     ...(options.accel && { accel: options.accel }),

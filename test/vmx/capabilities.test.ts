@@ -91,7 +91,7 @@ describe.each(cpuModels.map((m) => [m.name, m] as const))('capability MSRs of %s
   it('existence follows the features', () => {
     expect(vmxCapabilityMsr(m, 0x48c) === undefined).toBe(name === 'penryn');
     expect(vmxCapabilityMsr(m, 0x48b)).toBeDefined();
-    expect(vmxCapabilityMsr(m, 0x491)).toBe(name === 'haswell' || name === 'skylake' ? 1n : undefined);
+    expect(vmxCapabilityMsr(m, 0x491)).toBe(name === 'max' || name === 'haswell' || name === 'skylake' ? 1n : undefined);
     expect(vmxCapabilityMsr(m, 0x492)).toBeUndefined();
     expect(vmxCapabilityMsr(m, 0x47f)).toBeUndefined();
   });

@@ -46,7 +46,7 @@ export class BlockFinder {
   readonly #m: LinearMemory;
   readonly #services: MachineServices;
   readonly #builder: BlockBuilder;
-  readonly #decoder = new Decoder();
+  readonly #decoder: Decoder;
   marks: Marks = { marked: () => false, traced: false };
   /** Physical range of the firmware's trap slots, 16 bytes each. */
   trapRange: { readonly base: PhysAddr; readonly length: number } = { base: 0, length: 0 };
@@ -55,6 +55,7 @@ export class BlockFinder {
     this.#m = m;
     this.#services = services;
     this.pages = new CodePages(m);
+    this.#decoder = new Decoder(services.cpus[0]?.model.features); // all CPUs are of one model
     this.#builder = new BlockBuilder(m, this.pages, this.#decoder, loadUnit);
     this.pages.onFlush = () => {
       for (const cpu of services.cpus) flushCodeTlb(cpu);

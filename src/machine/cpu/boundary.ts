@@ -21,6 +21,7 @@ export function boundary(cpu: Cpu): boolean {
   trapNoted(cpu);
   const pending = cpu.pending;
   if (pending === 0) return false;
+  if (cpu.activity === Activity.mwait) cpu.activity = Activity.active;
   if (cpu.guest?.boundary(cpu)) return true;
   if (pending & P.init && cpu.vmxMode === VmxMode.off) {
     cpu.clear(P.init | P.nmi); // a SIPI that is pending was sent after this INIT, which dropped older ones

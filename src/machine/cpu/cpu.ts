@@ -24,7 +24,8 @@ export const CR4 = {
 export const EFER = { SCE: 1, LME: 0x100, LMA: 0x400, NXE: 0x800 } as const;
 
 export const VmxMode = { off: 0, root: 1, nonRoot: 2 } as const;
-export const Activity = { active: 0, hlt: 1, shutdown: 2, waitForSipi: 3 } as const;
+/** As in the VMCS, which knows nothing of MWAIT: a processor that waits in it is woken before an exit. */
+export const Activity = { active: 0, hlt: 1, shutdown: 2, waitForSipi: 3, mwait: 4 } as const;
 export const Interruptibility = { sti: 1, movSs: 2, nmi: 8 } as const;
 
 /** One segment register: a view of its slot, not a copy. */

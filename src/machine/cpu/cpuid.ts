@@ -79,7 +79,8 @@ const leaves: Readonly<Record<number, Leaf>> = {
     };
   },
   0x5: ({ model }) => (model.features.has('monitor') ? { eax: 64, ebx: 64, ecx: 3 } : {}),
-  0x7: ({ model }, subleaf) => (subleaf === 0 ? { ebx: featureBits(model, 7, 'ebx'), ecx: featureBits(model, 7, 'ecx') } : {}),
+  0x7: ({ model }, subleaf) =>
+    subleaf === 0 ? { ebx: featureBits(model, 7, 'ebx'), ecx: featureBits(model, 7, 'ecx'), edx: featureBits(model, 7, 'edx') } : {},
   // One thread to a core, all cores in one package; APIC ID = CPU index.
   0xb: (cpu, subleaf) => {
     const edx = cpu.index;

@@ -112,6 +112,11 @@ export const FDP = 0xe20;
 export const FCS = 0xe28;
 export const FDS = 0xe2c;
 export const FPR = 0xe40; // ..0xec0
+/** Physical address of the line that MONITOR watches, plus 1; 0: none (u64). MONITORED: what it held then, 64 bytes. */
+export const MONITOR = 0xec8;
+export const MONITORED = 0xf40; // ..0xf80
+/** State of the generator behind RDRAND and RDSEED (u64). */
+export const RANDOM = 0xec0;
 /** Result of the exact floating-point core, 32 bytes; before the call it may hold an operand that has no address. */
 export const FLOAT_RESULT = 0xee0; // ..0xf00
 

@@ -2,8 +2,10 @@ import type { HelperTable } from '../helper.ts';
 import { controlRegisterInstructions } from './control-register.ts';
 import { debugRegisterInstructions } from './debug-register.ts';
 import { maskedMoveInstructions } from './masked-move.ts';
+import { monitorInstructions } from './monitor.ts';
 import { msrInstructions } from './msr.ts';
 import { processorInstructions } from './processor.ts';
+import { randomInstructions } from './random.ts';
 import { segmentBaseInstructions } from './segment-base.ts';
 import { translationInstructions } from './translation.ts';
 import { xsaveInstructions } from '../xsave/index.ts';
@@ -13,7 +15,9 @@ export const controlInstructions: HelperTable = {
   ...controlRegisterInstructions,
   ...debugRegisterInstructions,
   ...maskedMoveInstructions,
+  ...monitorInstructions,
   ...msrInstructions,
+  ...randomInstructions,
   ...translationInstructions,
   ...segmentBaseInstructions,
   ...processorInstructions,

@@ -1,3 +1,4 @@
+import { featuresOf } from './features.ts';
 import type { Insn } from './insn.ts';
 import type { Row } from './row.ts';
 import { rows } from './rows/index.ts';
@@ -39,9 +40,15 @@ export class Decoder {
   vvvv = -1;
   is4 = 0;
 
+  readonly #tables: Tables;
   #bytes!: Uint8Array;
   #at = 0;
   #end = 0;
+
+  /** @param features what the CPU model offers: instructions of others are undefined. Left out: all that are built. */
+  constructor(features?: ReadonlySet<string>) {
+    this.#tables = tablesFor(features);
+  }
 
   /**
    * @param at where the instruction starts in `bytes`
@@ -155,7 +162,7 @@ export class Decoder {
     this.rep = rep;
     this.addrsize = mode === 64 ? (addrsizePrefix ? 32 : 64) : (mode === 32) !== addrsizePrefix ? 32 : 16;
 
-    const candidates = table[(mode === 64 ? 1024 : 0) + map * 256 + byte];
+    const candidates = this.#tables.legacy[(mode === 64 ? 1024 : 0) + map * 256 + byte];
     if (candidates === undefined) return 'undefined';
     let modrm = -1;
     if (candidates.needsModrm) {
@@ -242,7 +249,7 @@ export class Decoder {
     if (mode !== 64) rex &= 0x48;
     if (this.#at >= this.#end) return 'truncated';
     this.opcode = this.#byte();
-    const candidates = vexTable[(mode === 64 ? 1024 : 0) + map * 256 + this.opcode];
+    const candidates = this.#tables.vex[(mode === 64 ? 1024 : 0) + map * 256 + this.opcode];
     if (candidates === undefined) return 'undefined';
     let modrm = -1;
     if (candidates.needsModrm) {
@@ -394,9 +401,9 @@ function selectVex(candidates: readonly Row[], bits: number, w: 0 | 1, modrm: nu
 }
 const PP = [0, 0x66, 0xf3, 0xf2] as const;
 
-function buildTable(withVex: boolean): (Candidates | undefined)[] {
+function buildTable(offered: readonly Row[]): (Candidates | undefined)[] {
   const byOpcode: Row[][] = Array.from({ length: 2048 }, () => []);
-  for (const row of rows.filter((r) => (r.vex !== undefined) === withVex))
+  for (const row of offered)
     for (let r = 0; r < (row.plusRegister ? 8 : 1); r++)
       for (const [offset, valid] of [
         [0, row.inLegacy],
@@ -414,8 +421,25 @@ function buildTable(withVex: boolean): (Candidates | undefined)[] {
   });
 }
 
-const table = buildTable(false);
-const vexTable = buildTable(true);
+interface Tables {
+  readonly legacy: readonly (Candidates | undefined)[];
+  readonly vex: readonly (Candidates | undefined)[];
+}
+
+const ALL: ReadonlySet<string> = new Set();
+const byFeatures = new WeakMap<ReadonlySet<string>, Tables>();
+
+function tablesFor(features: ReadonlySet<string> | undefined): Tables {
+  const key = features ?? ALL;
+  let tables = byFeatures.get(key);
+  if (!tables) {
+    const offered = features ? rows.filter((r) => featuresOf(r).every((f) => features.has(f))) : rows;
+    tables = { legacy: buildTable(offered.filter((r) => !r.vex)), vex: buildTable(offered.filter((r) => r.vex)) };
+    byFeatures.set(key, tables);
+  }
+  return tables;
+}
+
 const NOP = rows.find((r) => r.encoding === '90')!;
 const PAUSE = rows.find((r) => r.encoding === 'F3 90')!;
 const XCHG = rows.find((r) => r.encoding === '90+r')!;

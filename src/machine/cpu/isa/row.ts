@@ -85,7 +85,7 @@ export interface RowTraits {
 }
 
 /** Instructions whose first operand is only read. */
-const readers = /^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm|clflush)$/;
+const readers = /^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm|clflush(opt)?|clwb)$/;
 
 /** Bytes that a vector operand (W, Q) has in memory. */
 export const vectorOperandBytes = (operand: string, vectorBytes: number): number => Number(/\d+/.exec(operand)?.[0] ?? vectorBytes);

@@ -6,3 +6,6 @@ export const BASE_FEATURES: readonly string[] = [
   ...['fpu', 'de', 'pse', 'tsc', 'msr', 'pae', 'mce', 'cx8', 'apic', 'sep', 'mtrr', 'pge', 'mca', 'cmov', 'pat', 'pse36', 'clflush', 'mmx', 'fxsr'],
   ...['sse', 'sse2', 'cx16', 'vmx', 'syscall', 'nx', 'lm', 'lahf64', 'invtsc'],
 ];
+
+/** What the Core 2 of 45 nm has, and all that came after it. */
+export const CORE2_FEATURES: readonly string[] = [...BASE_FEATURES, 'monitor', 'sse3', 'ssse3', 'sse4.1'];

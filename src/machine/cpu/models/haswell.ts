@@ -2,11 +2,15 @@ import { vmxFeaturesOf } from '../../vmx/features.ts';
 import type { CpuModel } from './model.ts';
 import { SANDYBRIDGE_FEATURES } from './sandybridge.ts';
 
-export const HASWELL_FEATURES: readonly string[] = [...SANDYBRIDGE_FEATURES, 'fsgsbase', 'tsc-adjust', 'smep', 'erms', 'invpcid'];
+export const HASWELL_FEATURES: readonly string[] = [
+  ...SANDYBRIDGE_FEATURES,
+  ...['fsgsbase', 'tsc-adjust', 'smep', 'erms', 'invpcid', 'zero-fcs-fds'],
+  ...['avx2', 'fma', 'f16c', 'bmi1', 'bmi2', 'lzcnt', 'movbe', 'rdrand'],
+];
 
 export const haswell: CpuModel = {
   name: 'haswell',
-  description: '2013: adds SMEP, INVPCID, FSGSBASE and EPT accessed and dirty flags',
+  description: '2013: adds AVX2, FMA, BMI, RDRAND, SMEP, INVPCID, FSGSBASE and EPT accessed and dirty flags',
   vendor: 'GenuineIntel',
   brand: 'Intel(R) Core(TM) i7-4770 CPU @ 1.00GHz',
   family: 6,

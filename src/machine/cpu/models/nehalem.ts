@@ -1,12 +1,12 @@
 import { vmxFeaturesOf } from '../../vmx/features.ts';
 import type { CpuModel } from './model.ts';
-import { BASE_FEATURES } from './base.ts';
+import { CORE2_FEATURES } from './base.ts';
 
-export const NEHALEM_FEATURES: readonly string[] = [...BASE_FEATURES, 'popcnt', 'rdtscp'];
+export const NEHALEM_FEATURES: readonly string[] = [...CORE2_FEATURES, 'sse4.2', 'popcnt', 'rdtscp', 'x2apic'];
 
 export const nehalem: CpuModel = {
   name: 'nehalem',
-  description: '2008: EPT and VPID, no unrestricted guest',
+  description: '2008: adds SSE4.2, POPCNT, RDTSCP, EPT and VPID; no unrestricted guest',
   vendor: 'GenuineIntel',
   brand: 'Intel(R) Core(TM) i7 CPU         920  @ 1.00GHz',
   family: 6,

@@ -2,6 +2,7 @@
 import { nearest } from '../../../text/suggest.ts';
 import { vmxFeatures } from '../../vmx/features.ts';
 import { cpuidBits } from './cpuid-bits.ts';
+import { consistent, dependencies } from './dependencies.ts';
 import { cpuModel, cpuModels } from './index.ts';
 import type { CpuModel } from './model.ts';
 
@@ -42,5 +43,12 @@ export function parseCpuModel(text: string): CpuModel {
     if (row) features[sign === '+' ? 'add' : 'delete'](feature);
     if (vmxNames.has(feature)) vmx[sign === '+' ? 'add' : 'delete'](feature);
   }
-  return { ...model, features, vmx: { features: vmx } };
+  const kept = consistent(features);
+  for (const change of changes) {
+    const feature = change.slice(1);
+    const need = dependencies[feature];
+    if (change[0] === '+' && features.has(feature) && !kept.has(feature))
+      throw new CpuModelError(`CPU feature '${feature}' needs '${need}': write +${need},+${feature}`);
+  }
+  return { ...model, features: kept, vmx: { features: vmx } };
 }

@@ -2,11 +2,14 @@ import { vmxFeaturesOf } from '../../vmx/features.ts';
 import type { CpuModel } from './model.ts';
 import { NEHALEM_FEATURES } from './nehalem.ts';
 
-export const SANDYBRIDGE_FEATURES: readonly string[] = [...NEHALEM_FEATURES, 'pcid', 'pdpe1gb'];
+export const SANDYBRIDGE_FEATURES: readonly string[] = [
+  ...NEHALEM_FEATURES,
+  ...['pcid', 'pdpe1gb', 'tsc-deadline', 'aes', 'pclmulqdq', 'xsave', 'xsaveopt', 'avx'],
+];
 
 export const sandybridge: CpuModel = {
   name: 'sandybridge',
-  description: '2011: adds unrestricted guest, PCID and 1-GByte pages',
+  description: '2011: adds AVX, XSAVE, AES, unrestricted guest, PCID and 1-GByte pages',
   vendor: 'GenuineIntel',
   brand: 'Intel(R) Xeon(R) CPU E5-2670 0 @ 1.00GHz',
   family: 6,

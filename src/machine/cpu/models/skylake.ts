@@ -2,9 +2,14 @@ import { vmxFeaturesOf } from '../../vmx/features.ts';
 import type { CpuModel } from './model.ts';
 import { HASWELL_FEATURES } from './haswell.ts';
 
+const SKYLAKE_FEATURES: readonly string[] = [
+  ...HASWELL_FEATURES,
+  ...['smap', 'adx', 'rdseed', 'prefetchw', 'clflushopt', 'xsavec', 'xgetbv1', 'xsaves'],
+];
+
 export const skylake: CpuModel = {
   name: 'skylake',
-  description: '2015, the default: adds SMAP; offers all of VMX that is built',
+  description: '2015, the default: adds SMAP, ADX, RDSEED, XSAVEC and XSAVES; offers all of VMX that is built',
   vendor: 'GenuineIntel',
   brand: 'Intel(R) Core(TM) i7-6700 CPU @ 1.00GHz',
   family: 6,
@@ -12,6 +17,6 @@ export const skylake: CpuModel = {
   stepping: 3,
   maxLeaf: 0xd,
   physicalBits: 39,
-  features: new Set([...HASWELL_FEATURES, 'smap']),
+  features: new Set(SKYLAKE_FEATURES),
   vmx: { features: vmxFeaturesOf('skylake') },
 };

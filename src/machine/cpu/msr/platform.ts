@@ -12,7 +12,7 @@ const FEATURE_CONTROL = 5n;
 
 /** IA32_MISC_ENABLE: fast strings on; branch trace and PEBS unavailable. */
 const MISC_ENABLE = 0x1801n;
-const MISC_ENABLE_MONITOR = 1n << 18n;
+export const MISC_ENABLE_MONITOR = 1n << 18n;
 /** Fast strings, thermal monitor, SpeedStep, MONITOR, MAXPHYADDR-neutral bits that operating systems write back. */
 const MISC_ENABLE_WRITABLE = 0x1_0049n | MISC_ENABLE_MONITOR;
 

@@ -38,6 +38,11 @@ const direction =
 
 export const conditionNames = ['o', 'no', 'b', 'ae', 'e', 'ne', 'be', 'a', 's', 'ns', 'p', 'np', 'l', 'ge', 'le', 'g'];
 
+/** CLFLUSH, CLFLUSHOPT, CLWB: caches are not modelled, but the address is translated and checked as a byte read is. */
+const flushLine: Semantics = (m) => {
+  m.place(0, 'read');
+};
+
 export const moves: SemanticsTable = {
   mov(m) {
     const v = m.let(m.value(1));
@@ -76,10 +81,9 @@ export const moves: SemanticsTable = {
   },
   nop() {},
   nop_rm() {},
-  /** CLFLUSH: caches are not modelled, but it is translated and checked as a byte read is. */
-  clflush(m) {
-    m.place(0, 'read');
-  },
+  clflush: flushLine,
+  clflushopt: flushLine,
+  clwb: flushLine,
   cld: direction(false),
   std: direction(true),
   lahf,

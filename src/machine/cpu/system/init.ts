@@ -5,6 +5,7 @@ import * as L from '../layout.ts';
 import { flushTlbAll, resetTlb } from '../mmu/tlb.ts';
 import type { CpuModel } from '../models/model.ts';
 import { resetMsrs } from '../msr.ts';
+import { seedRandom } from '../instructions/random.ts';
 import { setRip } from './operands.ts';
 import { REAL_DATA, setCodeSegment } from './segments.ts';
 
@@ -29,6 +30,7 @@ export function resetCpu(cpu: Cpu, kind: 'power-on' | 'init'): void {
     resetTlb(cpu);
     resetMsrs(cpu);
     resetVectors(cpu);
+    seedRandom(cpu);
   }
   for (let n = 0; n < 16; n++) cpu.setGpr(n, 0n);
   cpu.setGpr(2, BigInt(signature(cpu.model)));

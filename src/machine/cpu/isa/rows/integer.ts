@@ -148,6 +148,8 @@ FF /6 | push Ev | d64 stack
 0F AC /r | shrd Ev Gv Ib |
 0F AD /r | shrd Ev Gv Cb |
 NP 0F AE /7m | clflush Eb |
+66 0F AE /7m | clflushopt Eb |
+66 0F AE /6m | clwb Eb |
 NP 0F AE /5r | nop_rm Ev |
 NP 0F AE /6r | nop_rm Ev |
 NP 0F AE /7r | nop_rm Ev |

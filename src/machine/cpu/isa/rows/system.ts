@@ -86,6 +86,7 @@ NP 0F 01 .D0 | xgetbv |
 NP 0F 01 .D1 | xsetbv |
 NP 0F 01 .D4 | vmfunc |
 0F 01 .F8 =64 | swapgs |
+NP 0F 01 .E8 | serialize |
 0F 01 .F9 | rdtscp |
 0F 02 /r | lar Gv Ew |
 0F 03 /r | lsl Gv Ew |
@@ -131,6 +132,8 @@ NP 0F C7 /6m | vmptrld M |
 66 0F C7 /6m | vmclear M |
 F3 0F C7 /6m | vmxon M |
 NP 0F C7 /7m | vmptrst M |
+0F C7 /6r | rdrand Ev |
+0F C7 /7r | rdseed Ev |
 F3 0F C7 /7r | rdpid |
 0F FF /r | ud |
 66 0F 38 80 /rm | invept Gy M | f64
