@@ -32,6 +32,10 @@ export class Breakpoints {
     return this.#physical.size > 0;
   }
 
+  get any(): boolean {
+    return this.#places.size > 0;
+  }
+
   /** Must decoded code be marked there? */
   marked(page: number, offset: number): boolean {
     return this.#offsets.has(offset) || this.#physical.has(page * PAGE_SIZE + offset);

@@ -89,7 +89,9 @@ export class Machine implements Debuggable, MachineServices {
     this.clock = new EventClock(options.startDate);
     this.cpus = Array.from({ length: cpus }, (_, n) => new Cpu(n, this.linear, model, this));
     this.#watchpoints = new Watchpoints(this, (cpu, hit) => this.#stop({ kind: 'watchpoint', cpu: cpu.index, ...hit }));
-    this.memory.onMarkedWrite = (page) => this.invalidateCode(page);
+    this.memory.onMarkedWrite = (page, from, to) => {
+      if (this.runner.finder.written(page, from, to)) this.runner.leave = true;
+    };
     // The window of a display adapter that is not there: reads give all ones, writes vanish.
     this.memory.mapMmio({ name: 'vga window', base: 0xa_0000, length: 0x2_0000, read: (_, size) => (size === 4 ? 0xffff_ffff : (1 << (size * 8)) - 1), write: () => {} }); // prettier-ignore
     const helpers = { ...systemInstructions, ...controlInstructions, ...stringInstructions, ...vmxInstructions };
@@ -273,6 +275,6 @@ export class Machine implements Debuggable, MachineServices {
   #updateMarks(): void {
     const traced = this.#probe?.branch !== undefined;
     if (this.runner.finder.marks.traced !== traced) this.runner.finder.pages.flush();
-    this.runner.finder.marks = { marked: (page, offset) => this.#breakpoints.marked(page, offset), traced };
+    this.runner.finder.marks = { any: () => this.#breakpoints.any, marked: (page, offset) => this.#breakpoints.marked(page, offset), traced };
   }
 }

@@ -3,7 +3,7 @@ import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { MachineServices } from '../machine-services.ts';
 import type { StopReason } from '../stop.ts';
 import type { PhysAddr } from '../memory/address.ts';
-import { BlockFinder, linearRip, ripOf } from './block-finder.ts';
+import { BlockFinder, CS_BASE, linearRip, ripOf } from './block-finder.ts';
 import { afterSingleStep, boundary, instructionBreakpoint, isRunnable, needsSingleStep, shadowOf } from './boundary.ts';
 import { dropNoted, trapNoted } from './breakpoint-registers.ts';
 import type { Cpu } from './cpu.ts';
@@ -218,11 +218,13 @@ export class Runner {
   /** Exactly `n` instructions or fewer, through a block made for it. */
   #runExact(cpu: Cpu, n: number): void {
     let record: number;
-    const linear = linearRip(cpu);
+    setSlowAddress(cpu);
+    const low = cpu.u32(L.SLOW_ADDRESS);
+    const high = cpu.u32(L.SLOW_ADDRESS + 4);
     this.#exact = n === 1;
     try {
-      cpu.setU64(L.SLOT_CODE_PAGE, linear & ~0xfffn);
-      record = this.finder.exact(cpu, linear, n);
+      setHalves(cpu, L.SLOT_CODE_PAGE, high, low & ~0xfff);
+      record = this.finder.exactAt(cpu, high, low, n);
       if (this.stop) return; // an observer recognised what is about to run
     } catch (e) {
       this.#deliver(cpu, e);
@@ -241,8 +243,7 @@ export class Runner {
     const at = cpu.u32(L.RECORD);
     if (code === Exit.stop) {
       this.#tick(cpu, budget - left);
-      if (cpu.code64) copySlot(cpu, L.SLOW_ADDRESS, L.RIP);
-      else cpu.rip = ripOf(cpu, cpu.u64(L.SLOW_ADDRESS));
+      setRipToSlowAddress(cpu);
     } else if (code === Exit.budget) {
       this.#tick(cpu, budget - left);
       cpu.rip = this.#rip(cpu, at);
@@ -334,16 +335,15 @@ export class Runner {
 
   #enter(cpu: Cpu, left: number): number {
     this.#callout(BETWEEN, left);
-    const linear = cpu.u64(L.SLOW_ADDRESS);
     try {
-      if (cpu.guest) cpu.rip = ripOf(cpu, linear);
-      const record = this.finder.find(cpu, linear);
-      if (this.regions.forced && this.finder.pages.isKept(record)) this.regions.force(cpu, linear, record);
+      if (cpu.guest) setRipToSlowAddress(cpu);
+      const record = this.finder.findAt(cpu, cpu.u32(L.SLOW_ADDRESS + 4), cpu.u32(L.SLOW_ADDRESS));
+      if (this.regions.forced && this.finder.pages.isKept(record)) this.regions.force(cpu, cpu.u64(L.SLOW_ADDRESS), record);
       if (!this.stop) return record;
       this.#leaveAt(cpu, 0, left);
       return -Exit.stop;
     } catch (e) {
-      cpu.rip = e === ABANDONED ? cpu.rip : ripOf(cpu, linear);
+      if (e !== ABANDONED) setRipToSlowAddress(cpu);
       this.#leaveAt(cpu, 0, left);
       if (e === ABANDONED) cpu.setU32(L.FAULT_VECTOR, FAULT_ABANDONED);
       else if (e instanceof GuestFault) this.#setFault(cpu, e.vector, e.errorCode);
@@ -355,17 +355,19 @@ export class Runner {
   /** Finds the target of a branch within its page and remembers it in the record. 0: leave and find it from RIP. */
   #link(cpu: Cpu, record: number, left: number): number {
     this.#callout(BETWEEN, left);
-    const linear = cpu.u64(L.SLOT_CODE_PAGE) + BigInt(this.#m.i32[(record + REC_DISP) >> 2]!);
-    cpu.setU64(L.SLOW_ADDRESS, linear);
+    const high = cpu.u32(L.SLOT_CODE_PAGE + 4);
+    const low = cpu.u32(L.SLOT_CODE_PAGE) + this.#m.i32[(record + REC_DISP) >> 2]!; // no carry: the branch stays in its page
+    cpu.setU32(L.SLOW_ADDRESS, low);
+    cpu.setU32(L.SLOW_ADDRESS + 4, high);
     const { flushes } = this.finder.pages.stats;
     try {
-      if (cpu.guest) cpu.rip = ripOf(cpu, linear);
-      const target = this.finder.find(cpu, linear);
+      if (cpu.guest) setRipToSlowAddress(cpu);
+      const target = this.finder.findAt(cpu, high, low);
       if (flushes === this.finder.pages.stats.flushes && this.finder.pages.isKept(record) && this.finder.pages.isKept(target)) {
         this.#m.i32[(record + REC_IMM) >> 2] = target;
         // A branch back: what it leads to is the head of a loop.
-        if (this.regions.forced) this.regions.force(cpu, linear, target);
-        else if (this.#m.i32[(record + REC_DISP) >> 2]! <= this.#offset(record)) this.regions.count(cpu, linear, target);
+        if (this.regions.forced) this.regions.force(cpu, cpu.u64(L.SLOW_ADDRESS), target);
+        else if (this.#m.i32[(record + REC_DISP) >> 2]! <= this.#offset(record)) this.regions.count(cpu, cpu.u64(L.SLOW_ADDRESS), target);
       }
       if (!this.stop) return target;
       this.#leaveAt(cpu, 0, left);
@@ -373,7 +375,7 @@ export class Runner {
     } catch (e) {
       if (e !== ABANDONED && !(e instanceof GuestFault)) throw e;
       // The fetch faults again, in the open, when RIP is entered. A VM exit already moved RIP.
-      if (e === ABANDONED) cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+      if (e === ABANDONED) setSlowAddress(cpu);
       this.#leaveAt(cpu, 0, left);
       return 0;
     }
@@ -518,7 +520,18 @@ export class Runner {
 /** Where emitted code goes on: at RIP. */
 function setSlowAddress(cpu: Cpu): void {
   if (cpu.code64) copySlot(cpu, L.RIP, L.SLOW_ADDRESS);
-  else cpu.setU64(L.SLOW_ADDRESS, linearRip(cpu));
+  else setHalves(cpu, L.SLOW_ADDRESS, 0, cpu.u32(L.RIP) + cpu.u32(CS_BASE));
+}
+
+/** The other way round. */
+function setRipToSlowAddress(cpu: Cpu): void {
+  if (cpu.code64) copySlot(cpu, L.SLOW_ADDRESS, L.RIP);
+  else setHalves(cpu, L.RIP, 0, cpu.u32(L.SLOW_ADDRESS) - cpu.u32(CS_BASE));
+}
+
+function setHalves(cpu: Cpu, slot: number, high: number, low: number): void {
+  cpu.setU32(slot, low);
+  cpu.setU32(slot + 4, high);
 }
 
 /** Copies a 64-bit slot of the CPU block without making a bigint. */

@@ -1,5 +1,6 @@
 import type { Log } from '../log.ts';
 import type { PhysAddr } from './address.ts';
+import type { CodeLines } from './code-lines.ts';
 import type { LinearMemory } from './linear-memory.ts';
 import { PAGE_SIZE, RAM } from './layout.ts';
 
@@ -31,7 +32,9 @@ export class PhysicalMemory {
   #holesEnd = 0;
   /** Set by the machine: pages with decoded code are marked 1, watched pages 2. */
   readonly pageMarks: Uint8Array;
-  onMarkedWrite: (page: number) => void = () => {};
+  onMarkedWrite: (page: number, from: number, to: number) => void = () => {};
+  /** By page that is marked for decoded code: where that lies. */
+  readonly codeLines = new Map<number, CodeLines>();
 
   constructor(linear: LinearMemory, log: Log) {
     this.linear = linear;
@@ -147,6 +150,7 @@ export class PhysicalMemory {
   }
 
   #touch(p: PhysAddr, length: number): void {
-    for (let page = Math.floor(p / PAGE_SIZE); page * PAGE_SIZE < p + length; page++) if (this.pageMarks[page]) this.onMarkedWrite(page);
+    for (let page = Math.floor(p / PAGE_SIZE); page * PAGE_SIZE < p + length; page++)
+      if (this.pageMarks[page]) this.onMarkedWrite(page, Math.max(0, p - page * PAGE_SIZE), Math.min(PAGE_SIZE, p + length - page * PAGE_SIZE));
   }
 }

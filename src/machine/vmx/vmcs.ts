@@ -88,7 +88,7 @@ export class Vmcs {
   /** A page that is watched, or holds decoded code, hears of the write. */
   #touch(): void {
     const page = Math.floor(this.address / PAGE_SIZE);
-    if (this.#memory.pageMarks[page]) this.#memory.onMarkedWrite(page);
+    if (this.#memory.pageMarks[page]) this.#memory.onMarkedWrite(page, 0, PAGE_SIZE);
   }
 }
 

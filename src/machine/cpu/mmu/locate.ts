@@ -4,7 +4,7 @@ import { RAM } from '../../memory/layout.ts';
 import * as L from '../layout.ts';
 import { hasDataBreakpointIn } from '../breakpoint-registers.ts';
 import type { Cpu } from '../cpu.ts';
-import { insertDataAt, lookupData, tlbHalf } from './tlb.ts';
+import { insertDataAt, lookupSeen, tlbHalf } from './tlb.ts';
 import { leaf, pageFault, walk, Want } from './walk.ts';
 import { watchesPage } from './watch.ts';
 
@@ -17,7 +17,7 @@ export const PageMark = { code: 1, watched: 2 } as const;
  */
 export function locate(cpu: Cpu, high: number, low: number, want: number): PhysAddr {
   const half = tlbHalf(cpu, cpu.u32(L.TLB_CONTEXT), (want & Want.user) !== 0);
-  const known = lookupData(cpu, half, high, low, (want & Want.write) !== 0);
+  const known = lookupSeen(cpu, half, high, low, (want & Want.write) !== 0);
   if (known >= 0) return known * 4096 + (low & 0xfff);
   const physical = walk(cpu, high, low, want);
   // An implicit access at CPL 3 may use what the supervisor half knows, and leave there only what holds for any supervisor.
@@ -26,7 +26,17 @@ export function locate(cpu: Cpu, high: number, low: number, want: number): PhysA
   const { memory } = cpu.machine;
   if (memory.isRam(page * 4096)) {
     const marks = memory.pageMarks[page]!;
-    insertDataAt(cpu, half, high, low, RAM + page * 4096, page, (marks & PageMark.watched) === 0, leaf.cacheWrite && marks === 0);
+    insertDataAt(
+      cpu,
+      half,
+      high,
+      low,
+      RAM + page * 4096,
+      page,
+      (marks & PageMark.watched) === 0,
+      leaf.cacheWrite && marks === 0,
+      leaf.cacheWrite && marks === PageMark.code,
+    );
   }
   return physical;
 }

@@ -52,6 +52,13 @@ function failPage(cpu: Cpu, high: number, low: number): 0 {
   return fail(cpu, Vector.PF, pageFault(cpu, high, low).errorCode);
 }
 
+/** A write to a page with decoded code that touches none of it. */
+function besidesCode(cpu: Cpu, physical: PhysAddr, size: number): boolean {
+  const lines = cpu.machine.memory.codeLines.get(Math.floor(physical / 4096));
+  const offset = physical % 4096;
+  return lines !== undefined && !lines.covers(offset, offset + size) && !lines.abandoned;
+}
+
 function attempt(cpu: Cpu, size: number, kind: number): number {
   const long = cpu.longMode;
   const low = cpu.u32(L.SLOW_ADDRESS);
@@ -75,7 +82,7 @@ function attempt(cpu: Cpu, size: number, kind: number): number {
     if (second < 0) return failPage(cpu, lastHigh, next);
   } else if (memory.isRam(first) && !watchesPage?.(cpu, high, low) && !hasDataBreakpointIn(cpu, high, low)) {
     const marks = memory.pageMarks[Math.floor(first / 4096)]!;
-    if (write ? marks === 0 : (marks & PageMark.watched) === 0) return RAM + first;
+    if (write ? marks === 0 || (marks === PageMark.code && besidesCode(cpu, first, size)) : (marks & PageMark.watched) === 0) return RAM + first;
   }
   staged.linear = (BigInt(high >>> 0) << 32n) | BigInt(low);
   staged.size = size;

@@ -21,6 +21,8 @@ export const READ_TAG = 0;
 export const WRITE_TAG = 8;
 export const HOST_PAGE = 16;
 export const PHYS_PAGE = 20;
+/** Nonzero: a write is allowed, but must be seen (the page has decoded code), so there is no write tag. */
+const SEEN_WRITE = 24;
 export const CODE_TABLE = 8;
 export const CODE_ENTRIES = TLB_ENTRIES * TLB_ENTRY_SIZE;
 
@@ -252,6 +254,7 @@ export function insertDataAt(
   physPage: number,
   readable: boolean,
   writable: boolean,
+  seenWrite = false,
 ): void {
   if (halfAddress >= ALIGN_HALVES) return;
   const { u32 } = cpu.m;
@@ -265,6 +268,7 @@ export function insertDataAt(
   u32[at + (WRITE_TAG >> 2) + 1] = high;
   u32[at + (HOST_PAGE >> 2)] = hostPage;
   u32[at + (PHYS_PAGE >> 2)] = physPage;
+  u32[at + (SEEN_WRITE >> 2)] = seenWrite ? 1 : 0;
 }
 
 /** Makes a translation of data accesses known to emitted code, in the half in use. `hostPage` is an address in linear memory. */
@@ -275,18 +279,21 @@ export function insertData(cpu: Cpu, linear: LinearAddr, hostPage: number, physP
 
 /** Makes the decoded-code table of a page known to emitted code, in the half in use. */
 export function insertCode(cpu: Cpu, linear: LinearAddr, table: number): void {
+  insertCodeAt(cpu, Number(BigInt.asUintN(64, linear) >> 32n), Number(BigInt.asUintN(32, linear)), table);
+}
+
+export function insertCodeAt(cpu: Cpu, high: number, low: number, table: number): void {
   const { u32 } = cpu.m;
-  const low = Number(BigInt.asUintN(32, linear));
   const half = cpu.u32(L.TLB);
   const entry = codeEntry(half, low >>> 12);
   const at = entry >> 2;
   if ((u32[at]! & INVALID) !== 0) record(halfAt(cpu, half), entry);
   u32[at] = low & ~0xfff;
-  u32[at + 1] = Number(BigInt.asUintN(64, linear) >> 32n);
+  u32[at + 1] = high;
   u32[at + (CODE_TABLE >> 2)] = table;
 }
 
-/** The decoded-code table of a page, in the half in use; 0 when the TLB does not know. */
+/** The decoded-code table that the half in use knows for an address, or 0. */
 export function lookupCode(cpu: Cpu, high: number, low: number): number {
   const { u32 } = cpu.m;
   const at = codeEntry(cpu.u32(L.TLB), low >>> 12) >> 2;
@@ -299,13 +306,18 @@ export function lookupCode(cpu: Cpu, high: number, low: number): number {
  */
 export function dropPage(cpu: Cpu, physPage: number, reads = false): void {
   const { u32 } = cpu.m;
-  const drop = (entry: number, isCode: boolean): void => {
-    const at = entry >> 2;
-    if (isCode || u32[at + (PHYS_PAGE >> 2)] !== physPage) return;
-    u32[at + (WRITE_TAG >> 2)] = INVALID;
-    if (reads) u32[at] = INVALID;
-  };
-  for (const half of stateOf(cpu).halves) forEachEntry(half, drop);
+  for (const half of stateOf(cpu).halves) {
+    const logged = half.count <= LOG_SIZE;
+    const count = logged ? half.count : TLB_ENTRIES;
+    for (let n = 0; n < count; n++) {
+      const entry = logged ? half.log[n]! : half.at + n * TLB_ENTRY_SIZE;
+      const at = entry >> 2;
+      if (u32[at + (PHYS_PAGE >> 2)] !== physPage || entry >= half.at + CODE_ENTRIES) continue;
+      if ((u32[at + (WRITE_TAG >> 2)]! & INVALID) === 0) u32[at + (SEEN_WRITE >> 2)] = 1;
+      u32[at + (WRITE_TAG >> 2)] = INVALID;
+      if (reads) u32[at] = INVALID;
+    }
+  }
 }
 
 /**
@@ -317,6 +329,12 @@ export function lookupData(cpu: Cpu, halfAddress: number, high: number, low: num
   const at = dataEntry(halfAddress, low >>> 12) >> 2;
   const tag = at + (write ? WRITE_TAG >> 2 : 0);
   return u32[tag] === (low & ~0xfff) >>> 0 && u32[tag + 1] === high >>> 0 ? u32[at + (PHYS_PAGE >> 2)]! : -1;
+}
+
+/** The same for the slow path, which sees to it that no write to a page with decoded code goes unnoticed. */
+export function lookupSeen(cpu: Cpu, halfAddress: number, high: number, low: number, write: boolean): number {
+  const seen = write && cpu.m.u32[(dataEntry(halfAddress, low >>> 12) + SEEN_WRITE) >> 2] !== 0;
+  return lookupData(cpu, halfAddress, high, low, write && !seen);
 }
 
 /**

@@ -7,7 +7,7 @@ import * as L from '../layout.ts';
 import { MARK_BREAKPOINT, Transfer, transferOf } from '../transfers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
 import { fusedHandler, handlerIndex, widthIndex } from './handlers.ts';
-import { MAX_BLOCK, operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
+import { operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
 import { Special } from './specials.ts';
 
 /** What a block is built from. */
@@ -23,16 +23,15 @@ export interface BlockRequest {
   readonly limit: number;
   /** The page to enter blocks into; undefined: an exact block in the scratch records, left after `limit` instructions. */
   readonly page: CodePage | undefined;
-  /** Must a mark stand before the instruction at this page offset? */
-  marked(offset: number): boolean;
+  /** Without a page: the block's records stay all the same, for whoever knows them. */
+  readonly kept: boolean;
+  /** Must a mark stand before the instruction at this page offset? Undefined: nowhere. */
+  readonly marked: ((offset: number) => boolean) | undefined;
   /** Must a mark stand before control transfers, for a probe? */
   readonly traced: boolean;
-  /** The firmware's trap slots are instructions of their own. */
-  trapAt(offset: number): boolean;
+  /** The firmware's trap slots are instructions of their own. Undefined: there are none here. */
+  readonly trapAt: ((offset: number) => boolean) | undefined;
 }
-
-/** An instruction takes at most a mark, an address record and its own. */
-const MAX_RECORDS = MAX_BLOCK * 4 + 4;
 
 /** Jcc: not JMP, LOOP or JCXZ, whose opcodes name no condition. */
 const conditional = (row: Row): boolean => (row.opcode & 0xf0) === (row.map === 0 ? 0x70 : 0x80);
@@ -49,6 +48,8 @@ export class BlockBuilder {
   #at = 0;
   /** Instructions in the block built last. */
   instructions = 0;
+  /** Page offset at which it ends. */
+  end = 0;
 
   /** @param loadUnit called before a record of a unit's instruction can be executed */
   constructor(m: LinearMemory, pages: CodePages, decoder: Decoder, loadUnit: (unit: string) => void) {
@@ -68,7 +69,7 @@ export class BlockBuilder {
   build(request: BlockRequest): number {
     const { page, mode, bytes, end } = request;
     const d = this.#decoder;
-    const start = page ? this.#pages.reserve(MAX_RECORDS) : RECORDS;
+    const start = page || request.kept ? this.#pages.nextRecord : RECORDS;
     this.#at = start;
     this.#emit(Special.head, request.offset);
     const first = this.#at;
@@ -92,7 +93,7 @@ export class BlockBuilder {
         this.#u32[(page.table >> 2) + offset] = this.#at;
       }
       newBlock = false;
-      const trap = request.trapAt(offset);
+      const trap = request.trapAt !== undefined && request.trapAt(offset);
       const failure = trap ? undefined : d.decode(bytes, at, end, mode);
       if (failure === 'truncated') {
         if (page && count === 0) this.#u32[(page.table >> 2) + offset] = 0;
@@ -115,7 +116,7 @@ export class BlockBuilder {
       }
       if (page) page.starts[offset >> 3]! |= 1 << (offset & 7);
       const transfer = request.traced && failure === undefined && !trap ? transferOf(d) : Transfer.none;
-      const marked = request.marked(offset);
+      const marked = request.marked !== undefined && request.marked(offset);
       if (marked || transfer !== Transfer.none) this.#mark(offset, transfer, marked);
       count++;
       total++;
@@ -139,8 +140,9 @@ export class BlockBuilder {
         }
       }
     }
-    if (page) this.#pages.keep(this.#at);
+    if (page || request.kept) this.#pages.keep(this.#at);
     this.instructions = total;
+    this.end = offset;
     return first;
   }
 
@@ -193,9 +195,12 @@ export class BlockBuilder {
     const legacy = mode !== 64;
     const flat = mode === 64 && d.addrsize === 64 && (d.segment < 4 || row.name === 'lea');
     if (row.helper || (row.string && (legacy || d.addrsize !== 64 || d.segmentOverride)) || (row.elements && !flat)) {
-      const rec = this.#emit(Special.helper, offset);
+      // UD2 and the like need no helper to throw.
+      const fault = row.name === 'ud';
+      const rec = this.#emit(fault ? Special.fault : Special.helper, offset);
       this.#u8[rec + REC_B] = count;
-      this.#keepInsn(rec);
+      if (fault) this.#u8[rec + REC_A] = 6;
+      else this.#keepInsn(rec);
       return 'ends';
     }
     const { traits } = row;

@@ -1,10 +1,14 @@
 import { CODE_TABLE_COUNT, CODE_TABLE_SIZE, CODE_TABLES, PAGE_SIZE, RECORDS, RECORDS_SIZE, RECORD_SIZE } from '../../memory/layout.ts';
 import type { LinearMemory } from '../../memory/linear-memory.ts';
 import type { Insn } from '../isa/insn.ts';
+import { MAX_BLOCK } from './record.ts';
 
 /** Records for one exact block at a time, which is never entered by address. */
 export const SCRATCH_RECORDS = 256;
 const FIRST = RECORDS + SCRATCH_RECORDS * RECORD_SIZE;
+
+/** An instruction takes at most a mark, an address record and its own. */
+const MAX_RECORDS = MAX_BLOCK * 4 + 4;
 
 /** They are objects, so they are bounded apart from the records. */
 const MAX_INSNS = 200_000;
@@ -17,6 +21,8 @@ export interface CodePage {
   readonly table: number;
   /** A bit for every byte offset at which a decoded instruction starts: which breakpoints concern this page. */
   readonly starts: Uint8Array;
+  /** Blocks of one instruction each that are executed alone (shadows, RF, steps), by offset. */
+  readonly alone: Map<number, number>;
 }
 
 /**
@@ -64,16 +70,23 @@ export class CodePages {
     if (this.#freeTables.length === 0 && this.#nextTable === CODE_TABLE_COUNT) this.flush();
     const table = this.#freeTables.pop() ?? CODE_TABLES + this.#nextTable++ * CODE_TABLE_SIZE;
     this.#m.u32.fill(0, table >> 2, (table + CODE_TABLE_SIZE) >> 2);
-    const codePage: CodePage = { page, mode, table, starts: new Uint8Array(PAGE_SIZE / 8) };
+    const codePage: CodePage = { page, mode, table, starts: new Uint8Array(PAGE_SIZE / 8), alone: new Map() };
     this.#pages.set(CodePages.key(page, mode), codePage);
     this.#byTable.set(table, codePage);
     this.stats.pages++;
     return codePage;
   }
 
-  /** Room for a block of at most `records` records; flushes everything first when there is none. */
-  reserve(records: number): number {
-    if (this.#nextRecord + records * RECORD_SIZE > RECORDS + RECORDS_SIZE || this.insns.length > MAX_INSNS) this.flush();
+  /**
+   * Sees to it that there is room for the longest block, by dropping everything if need be. Before a page is opened or
+   * looked up for building: what is dropped is no longer marked as code.
+   */
+  makeRoom(): void {
+    if (this.#nextRecord + MAX_RECORDS * RECORD_SIZE > RECORDS + RECORDS_SIZE || this.insns.length > MAX_INSNS) this.flush();
+  }
+
+  /** Where the next block goes; `makeRoom` came before. */
+  get nextRecord(): number {
     return this.#nextRecord;
   }
 
@@ -102,6 +115,22 @@ export class CodePages {
       this.stats.invalidations++;
     }
     return found;
+  }
+
+  /**
+   * A physical page was written where code was decoded: nothing of it is known any more, but its tables stay, so that code
+   * TLBs need no flush. Code that rewrites itself comes here often.
+   */
+  clear(page: number): void {
+    for (const mode of [16, 32, 64] as const) {
+      const codePage = this.get(page, mode);
+      if (!codePage) continue;
+      this.observer?.dropped(codePage);
+      this.#m.u32.fill(0, codePage.table >> 2, (codePage.table + CODE_TABLE_SIZE) >> 2);
+      codePage.starts.fill(0);
+      codePage.alone.clear();
+      this.stats.invalidations++;
+    }
   }
 
   flush(): void {
