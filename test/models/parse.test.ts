@@ -41,7 +41,7 @@ describe('--cpu', () => {
     ['skylake,-smpa', /^unknown CPU feature 'smpa'; did you mean smap\?$/],
     ['skylake,-unrestricted_guest', /did you mean unrestricted-guest\?$/],
     ['skylake,-frobnicate', /^unknown CPU feature 'frobnicate'$/],
-    ['skylake,+vme', /^CPU feature 'vme' is not built and cannot be added$/],
+    ['skylake,+psn', /^CPU feature 'psn' is not built and cannot be added$/],
     ['nehalem,+avx2', /^CPU feature 'avx2' needs 'avx': write \+avx,\+avx2$/],
   ])('%s', (text, message) => {
     expect(() => parseCpuModel(text)).toThrow(CpuModelError);

@@ -4,8 +4,9 @@ import { gp } from '../fault.ts';
 import { bytesOf } from './operands.ts';
 import { COMMON_FLAGS, iopl, loadFlags } from './rflags.ts';
 import { currentStack, push } from './stack.ts';
+import { checkVirtualIf, checkVirtualImage, virtualFlags, virtualInterruptFlag, virtualInV8086, withVirtualIf } from './virtual-interrupts.ts';
 
-/** CLI and STI need IOPL >= CPL; v8086 mode runs at CPL 3. CR4.VME and CR4.PVI are not offered: SDM Vol. 2, CLI and STI. */
+/** CLI and STI need IOPL >= CPL, or CR4.VME or CR4.PVI; v8086 mode runs at CPL 3: SDM Vol. 2, CLI and STI. */
 function checkIopl(cpu: Cpu): void {
   if (!cpu.realMode && cpu.cpl > iopl(cpu)) throw gp();
 }
@@ -16,6 +17,11 @@ function checkV8086Iopl(cpu: Cpu): void {
 }
 
 function sti(cpu: Cpu): void {
+  if (virtualInterruptFlag(cpu)) {
+    checkVirtualIf(cpu, true);
+    loadFlags(cpu, Flag.VIF, Flag.VIF);
+    return;
+  }
   checkIopl(cpu);
   // Interrupts stay inhibited for one instruction, but only when IF was clear: SDM Vol. 2, STI.
   if ((cpu.sysflags & Flag.IF) === 0) cpu.interruptibility |= Interruptibility.sti;
@@ -23,18 +29,36 @@ function sti(cpu: Cpu): void {
 }
 
 function cli(cpu: Cpu): void {
-  checkIopl(cpu);
-  loadFlags(cpu, 0, Flag.IF);
+  const virtual = virtualInterruptFlag(cpu);
+  if (!virtual) checkIopl(cpu);
+  loadFlags(cpu, 0, virtual ? Flag.VIF : Flag.IF);
 }
 
 /** SDM Vol. 2, PUSHF: VM and RF read as 0. */
 function pushf(cpu: Cpu, opsize: number): void {
+  if (opsize === 16 && virtualInV8086(cpu)) {
+    push(cpu, 16, BigInt(virtualFlags(cpu) & 0xffff));
+    return;
+  }
   checkV8086Iopl(cpu);
   push(cpu, opsize, BigInt(cpu.rflags & ~(Flag.VM | Flag.RF)));
 }
 
+/** POPF of an 8086 program with CR4.VME and IOPL below 3: its IF is VIF. */
+function popVirtual(cpu: Cpu): void {
+  const stack = currentStack(cpu);
+  const flags = Number(stack.pop(2));
+  checkVirtualImage(cpu, flags);
+  stack.commit();
+  loadFlags(cpu, withVirtualIf(flags), COMMON_FLAGS | Flag.VIF);
+}
+
 /** SDM Vol. 2, POPF, table 4-16: VM, VIF and VIP never change, RF becomes 0 in the wide forms. */
 function popf(cpu: Cpu, opsize: number): void {
+  if (opsize === 16 && virtualInV8086(cpu)) {
+    popVirtual(cpu);
+    return;
+  }
   checkV8086Iopl(cpu);
   const stack = currentStack(cpu);
   const flags = Number(stack.pop(bytesOf(opsize) as 2 | 4 | 8) & 0xffff_ffffn) & ~Flag.RF;

@@ -12,6 +12,7 @@ import { COMMON_FLAGS, iopl, loadFlags } from './rflags.ts';
 import { dropInnerSegments, setCodeSegment, V86_DATA } from './segments.ts';
 import { currentStack, type Stack } from './stack.ts';
 import { returnToTask } from './task-switch.ts';
+import { checkVirtualImage, virtualInV8086, withVirtualIf } from './virtual-interrupts.ts';
 
 type SlotSize = 2 | 4 | 8;
 
@@ -22,8 +23,9 @@ function iret(cpu: Cpu, opsize: number): void {
   cpu.interruptibility &= ~Interruptibility.nmi;
   if (cpu.realMode) return fromRealMode(cpu, opsize);
   if (cpu.v8086) {
-    if (iopl(cpu) < 3) throw gp();
-    return fromRealMode(cpu, opsize);
+    const virtual = opsize === 16 && virtualInV8086(cpu);
+    if (iopl(cpu) < 3 && !virtual) throw gp();
+    return fromRealMode(cpu, opsize, virtual);
   }
   if ((cpu.sysflags & Flag.NT) !== 0) {
     if (cpu.longMode) throw gp();
@@ -38,18 +40,22 @@ function iret(cpu: Cpu, opsize: number): void {
   else toProtected(cpu, stack, size, rip, selector, flags);
 }
 
-/** Real-address mode, and v8086 mode with IOPL 3, which keeps IOPL, VM, VIF and VIP. */
-function fromRealMode(cpu: Cpu, opsize: number): void {
+/**
+ * Real-address mode, and v8086 mode with IOPL 3, which keeps IOPL, VM, VIF and VIP.
+ * @param virtual IF of the image is VIF: v8086 mode with CR4.VME and IOPL below 3
+ */
+function fromRealMode(cpu: Cpu, opsize: number, virtual = false): void {
   const size = bytesOf(opsize) as SlotSize;
   const stack = currentStack(cpu);
   const rip = stack.pop(size);
   const selector = Number(stack.pop(size) & 0xffffn);
   const flags = Number(stack.pop(size) & 0xffff_ffffn);
+  if (virtual) checkVirtualImage(cpu, flags);
   checkTarget(cpu, cpu.segments[L.CS]!, rip);
   stack.commit();
-  const change = COMMON_FLAGS | Flag.IF | (cpu.v8086 ? 0 : Flag.IOPL) | (size === 2 ? 0 : Flag.RF | Flag.AC | Flag.ID);
+  const change = COMMON_FLAGS | (virtual ? Flag.VIF : Flag.IF) | (cpu.v8086 ? 0 : Flag.IOPL) | (size === 2 ? 0 : Flag.RF | Flag.AC | Flag.ID);
   enterRealCode(cpu, 'return', selector, rip);
-  loadFlags(cpu, flags, change);
+  loadFlags(cpu, virtual ? withVirtualIf(flags) : flags, change);
 }
 
 /** Bits that IRET may load at the privilege it executes with. */

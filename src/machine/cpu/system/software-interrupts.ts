@@ -5,12 +5,13 @@ import type { Insn } from '../isa/insn.ts';
 import { readLinear } from '../mmu/access.ts';
 import { advance, bytesOf, operandAddress } from './operands.ts';
 import { raise } from './raise.ts';
-import { iopl } from './rflags.ts';
+import { redirectInterrupt } from './virtual-interrupts.ts';
 
-/** In v8086 mode INT n needs IOPL 3 (without CR4.VME); INT3 and INTO do not: SDM Vol. 3, 20.3.3. */
+/** In v8086 mode INT n needs IOPL 3 or goes to the 8086 program; INT3 and INTO do not: SDM Vol. 3, 20.3.3. */
 function intN(cpu: Cpu, insn: Insn): void {
-  if (!cpu.realMode && cpu.v8086 && iopl(cpu) < 3) throw gp();
-  raise(cpu, { vector: Number(insn.imm & 0xffn), type: 'software', errorCode: undefined, length: insn.length });
+  const vector = Number(insn.imm & 0xffn);
+  if (!cpu.realMode && cpu.v8086 && redirectInterrupt(cpu, vector)) return;
+  raise(cpu, { vector, type: 'software', errorCode: undefined, length: insn.length });
 }
 
 function into(cpu: Cpu, insn: Insn): void {
