@@ -125,6 +125,7 @@ export class BlockBuilder {
         const rec = this.#emit(Special.fault, offset);
         this.#u8[rec + REC_A] = failure === 'too-long' ? 13 : 6;
         this.#u8[rec + REC_B] = count;
+        offset += 15; // a write to any byte that was looked at may make it an instruction
         break;
       }
       const flow = trap ? this.#trap(offset, count) : this.#instruction(offset, count);
