@@ -95,6 +95,14 @@ const inject = (type: number, vector: number, more = 0): Mutate =>
 const ERROR_CODE = 0x800;
 const nmis = bits(F.pinControls, Pin.nmiExiting | Pin.virtualNmis);
 
+/** Posted interrupts with all that they need. */
+const posting = all(
+  primary(Primary.useTprShadow),
+  secondary(Secondary.virtualInterruptDelivery),
+  bits(F.pinControls, Pin.postedInterrupts | Pin.externalInterruptExiting),
+  bits(F.exitControls, Exit.acknowledgeInterrupt),
+);
+
 const controls: Record<string, CheckCase> = {
   ...must('control.pin', F.pinControls, 2, 1 << 8),
   ...must('control.primary', F.primaryControls, 1 << 4, 1),
@@ -124,6 +132,37 @@ const controls: Record<string, CheckCase> = {
   },
   'control.virtual-nmis': { bad: bits(F.pinControls, Pin.virtualNmis), good: nmis },
   'control.nmi-window': { bad: primary(Primary.nmiWindowExiting), good: all(nmis, primary(Primary.nmiWindowExiting)) },
+  'control.virtualize-x2apic': {
+    setup: secondary(Secondary.virtualizeX2apic),
+    bad: nothing,
+    good: primary(Primary.useTprShadow),
+  },
+  'control.apic-registers': { setup: secondary(Secondary.apicRegisterVirtualization), bad: nothing, good: primary(Primary.useTprShadow) },
+  'control.virtual-interrupts': {
+    setup: all(secondary(Secondary.virtualInterruptDelivery), bits(F.pinControls, Pin.externalInterruptExiting)),
+    bad: nothing,
+    good: primary(Primary.useTprShadow),
+  },
+  'control.x2apic-or-accesses': {
+    setup: all(primary(Primary.useTprShadow), secondary(Secondary.virtualizeX2apic)),
+    bad: secondary(Secondary.virtualizeApicAccesses),
+    good: nothing,
+  },
+  ...page('control.apic-access', F.apicAccessAddress, secondary(Secondary.virtualizeApicAccesses)),
+  'control.virtual-interrupt-delivery': {
+    setup: all(primary(Primary.useTprShadow), secondary(Secondary.virtualInterruptDelivery)),
+    bad: nothing,
+    good: bits(F.pinControls, Pin.externalInterruptExiting),
+  },
+  'control.posted-delivery': {
+    setup: all(posting, bits(F.pinControls, Pin.externalInterruptExiting)),
+    bad: bits(F.secondaryControls, 0, Secondary.virtualInterruptDelivery),
+    good: nothing,
+  },
+  'control.posted-acknowledge': { setup: posting, bad: bits(F.exitControls, 0, Exit.acknowledgeInterrupt), good: nothing },
+  'control.posted-vector': { setup: posting, bad: put(F.postedNotificationVector, 0x100), good: put(F.postedNotificationVector, 0xff) },
+  'control.posted-descriptor-aligned': { setup: posting, bad: put(F.postedDescriptorAddress, 0x20), good: put(F.postedDescriptorAddress, 0x40) },
+  'control.posted-descriptor-width': { setup: posting, bad: tooWide(F.postedDescriptorAddress), good: widest(F.postedDescriptorAddress) },
   'control.vpid': { setup: secondary(Secondary.enableVpid), bad: put(F.vpid, 0), good: put(F.vpid, 1) },
   'control.eptp-memory-type': { setup: (rig) => rig.ept(), bad: bits(F.eptPointer, 7), good: bits(F.eptPointer, 0, 7) },
   'control.eptp-walk-length': { setup: (rig) => rig.ept(), bad: bits(F.eptPointer, 0x20), good: nothing },

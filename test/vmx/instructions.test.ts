@@ -153,7 +153,7 @@ describe('VMREAD and VMWRITE', () => {
     expect(rig.get(f)).toBe((0x55n << 32n) | (ALL & 0xffff_ffffn));
   });
 
-  it.each([0x4001n, 0x6801n, 0x0002n, 0x1_0000_4000n, 0x7ffen])('encoding %d names no component: VMfail 12', (encoding) => {
+  it.each([0x4001n, 0x6801n, 0x0006n, 0x1_0000_4000n, 0x7ffen])('encoding %d names no component: VMfail 12', (encoding) => {
     expect(read(new Rig().ready(), encoding)).toBe('VMfail 12');
     expect(write(new Rig().ready(), encoding, 0n)).toBe('VMfail 12');
   });

@@ -51,6 +51,8 @@ export interface InterruptSource {
   /** CR8 view of the task priority, 0..15. */
   getCr8(): number;
   setCr8(value: number): void;
+  /** As a write of the EOI register does. */
+  endOfInterrupt?(): void;
   /** INIT resets the local APIC too (SDM Vol. 3, 11.4.7.3): to be called with `resetCpu(cpu, 'init')`. */
   init?(): void;
 }

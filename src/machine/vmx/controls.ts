@@ -4,7 +4,13 @@
  */
 
 /** Pin-based VM-execution controls: SDM Vol. 3, 25.6.1. */
-export const Pin = { externalInterruptExiting: 1, nmiExiting: 1 << 3, virtualNmis: 1 << 5, preemptionTimer: 1 << 6 } as const;
+export const Pin = {
+  externalInterruptExiting: 1,
+  nmiExiting: 1 << 3,
+  virtualNmis: 1 << 5,
+  preemptionTimer: 1 << 6,
+  postedInterrupts: 1 << 7,
+} as const;
 
 /** Primary processor-based VM-execution controls: SDM Vol. 3, 25.6.2, table 25-6. */
 export const Primary = {
@@ -33,12 +39,16 @@ export const Primary = {
 
 /** Secondary processor-based VM-execution controls: SDM Vol. 3, 25.6.2, table 25-7. */
 export const Secondary = {
+  virtualizeApicAccesses: 1 << 0,
   enableEpt: 1 << 1,
   descriptorTableExiting: 1 << 2,
   enableRdtscp: 1 << 3,
+  virtualizeX2apic: 1 << 4,
   enableVpid: 1 << 5,
   wbinvdExiting: 1 << 6,
   unrestrictedGuest: 1 << 7,
+  apicRegisterVirtualization: 1 << 8,
+  virtualInterruptDelivery: 1 << 9,
   pauseLoopExiting: 1 << 10,
   rdrandExiting: 1 << 11,
   enableInvpcid: 1 << 12,

@@ -2,6 +2,7 @@ import { Activity, Interruptibility, VmxMode, type Cpu } from '../cpu/cpu.ts';
 import * as L from '../cpu/layout.ts';
 import { deliverEvent } from '../cpu/system/deliver.ts';
 import { setRip } from '../cpu/system/operands.ts';
+import { enterVirtualApic } from './apic/transitions.ts';
 import { controlChecks, guestChecks, hostChecks } from './checks/index.ts';
 import { describeFields, entryContext, firstViolation, type CheckRow } from './checks/check.ts';
 import { Primary } from './controls.ts';
@@ -66,7 +67,7 @@ export function enterGuest(cpu: Cpu, vmcs: Vmcs, instruction: EntryInstruction):
   }
   if (instruction === 'vmlaunch') vmcs.launchState = LaunchState.launched;
   cpu.setU32(L.VMX_MODE, VmxMode.nonRoot);
-  cpu.guest = guestHooksFor(vmcs);
+  cpu.guest = guestHooksFor(cpu, vmcs);
   setNmiUnblockedBy(cpu, NO_VMCS);
   countEntry(cpu);
   cpu.machine.probe?.vmEntry?.(cpu, instruction === 'vmlaunch');
@@ -74,6 +75,7 @@ export function enterGuest(cpu: Cpu, vmcs: Vmcs, instruction: EntryInstruction):
   const movSs = (cpu.interruptibility & Interruptibility.movSs) !== 0;
   cpu.setU64(L.PENDING_DEBUG, dropsPendingDebug(info, movSs, cpu.activity) ? 0n : vmcs.big(F.guestPendingDebug));
   raisePending(cpu, vmcs);
+  enterVirtualApic(cpu, vmcs);
   startPreemptionTimer(cpu, vmcs);
   armMonitorTrap(cpu, vmcs, info.valid);
   forgetPauses(cpu);

@@ -4,6 +4,7 @@ import type { GuestEvent } from '../cpu/fault.ts';
 import * as L from '../cpu/layout.ts';
 import { currentDelivery } from '../cpu/system/deliver.ts';
 import { pushedFlags } from '../cpu/system/event-rules.ts';
+import { leaveVirtualApic } from './apic/leave.ts';
 import { Pin } from './controls.ts';
 import { reportAbort } from './failure.ts';
 import { F } from './fields.ts';
@@ -82,6 +83,7 @@ function hostInterruptibility(cpu: Cpu, vmcs: Vmcs, byNmi: boolean): number {
 function leaveGuest(cpu: Cpu, vmcs: Vmcs): void {
   stopPreemptionTimer(cpu, vmcs);
   disarmMonitorTrap(cpu);
+  leaveVirtualApic(cpu);
   cpu.guest = null;
   cpu.setU32(L.VMX_MODE, VmxMode.root);
   cpu.clear(L.Pending.window | L.Pending.debug);

@@ -55,6 +55,9 @@ const table = {
   'nmi-exiting': control('NMI exiting', 'penryn', 'pin', Pin.nmiExiting),
   'virtual-nmis': control('Virtual NMIs', 'penryn', 'pin', Pin.virtualNmis),
   'preemption-timer': control('Activate VMX-preemption timer', 'nehalem', 'pin', Pin.preemptionTimer, { misc: PREEMPTION_TIMER_SHIFT }),
+  'posted-interrupts': control('Process posted interrupts', 'haswell', 'pin', Pin.postedInterrupts, {
+    needs: ['virtual-interrupt-delivery', 'acknowledge-interrupt-on-exit'],
+  }),
   // SDM Vol. 3, 25.6.2, table 25-6
   'interrupt-window-exiting': control('Interrupt-window exiting', 'penryn', 'primary', Primary.interruptWindowExiting),
   'tsc-offsetting': control('Use TSC offsetting', 'penryn', 'primary', Primary.useTscOffsetting),
@@ -79,6 +82,18 @@ const table = {
   'secondary-controls': control('Activate secondary controls', 'penryn', 'primary', Primary.activateSecondaryControls),
   // SDM Vol. 3, 25.6.2, table 25-7
   ept: control('Enable EPT', 'nehalem', 'secondary', Secondary.enableEpt, { eptVpidCap: (1n << 6n) | (1n << 8n) | (1n << 14n) }),
+  'virtualize-apic-accesses': control('Virtualize APIC accesses', 'penryn', 'secondary', Secondary.virtualizeApicAccesses, {
+    needs: ['secondary-controls', 'tpr-shadow'],
+  }),
+  'virtualize-x2apic': control('Virtualize x2APIC mode', 'nehalem', 'secondary', Secondary.virtualizeX2apic, {
+    needs: ['secondary-controls', 'tpr-shadow'],
+  }),
+  'apic-register-virtualization': control('APIC-register virtualization', 'haswell', 'secondary', Secondary.apicRegisterVirtualization, {
+    needs: ['secondary-controls', 'tpr-shadow'],
+  }),
+  'virtual-interrupt-delivery': control('Virtual-interrupt delivery', 'haswell', 'secondary', Secondary.virtualInterruptDelivery, {
+    needs: ['secondary-controls', 'tpr-shadow', 'external-interrupt-exiting'],
+  }),
   'descriptor-table-exiting': control('Descriptor-table exiting', 'nehalem', 'secondary', Secondary.descriptorTableExiting),
   rdtscp: control('Enable RDTSCP', 'nehalem', 'secondary', Secondary.enableRdtscp, { cpu: 'rdtscp' }),
   vpid: control('Enable VPID', 'nehalem', 'secondary', Secondary.enableVpid),

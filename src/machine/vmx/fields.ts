@@ -45,6 +45,7 @@ function table<R extends Rows, W extends FieldWidth>(cls: FieldClass, width: W, 
 export const F = {
   ...table('control', 16, {
     vpid: [0x0000, 'Virtual-processor identifier (VPID)', 'vpid'],
+    postedNotificationVector: [0x0002, 'Posted-interrupt notification vector', 'posted-interrupts'],
     eptpIndex: [0x0004, 'EPTP index', 'ept-violation-ve'],
   }),
   ...table('guest', 16, {
@@ -56,6 +57,7 @@ export const F = {
     guestGsSelector: [0x080a, 'Guest GS selector'],
     guestLdtrSelector: [0x080c, 'Guest LDTR selector'],
     guestTrSelector: [0x080e, 'Guest TR selector'],
+    guestInterruptStatus: [0x0810, 'Guest interrupt status', 'virtual-interrupt-delivery'],
     pmlIndex: [0x0812, 'PML index', 'pml'],
   }),
   ...table('host', 16, {
@@ -78,8 +80,14 @@ export const F = {
     pmlAddress: [0x200e, 'PML address', 'pml'],
     tscOffset: [0x2010, 'TSC offset', 'tsc-offsetting'],
     virtualApicAddress: [0x2012, 'Virtual-APIC address', 'tpr-shadow'],
+    apicAccessAddress: [0x2014, 'APIC-access address', 'virtualize-apic-accesses'],
+    postedDescriptorAddress: [0x2016, 'Posted-interrupt descriptor address', 'posted-interrupts'],
     vmFunctionControls: [0x2018, 'VM-function controls', 'vm-functions'],
     eptPointer: [0x201a, 'EPT pointer (EPTP)', 'ept'],
+    eoiExitBitmap0: [0x201c, 'EOI-exit bitmap 0', 'virtual-interrupt-delivery'],
+    eoiExitBitmap1: [0x201e, 'EOI-exit bitmap 1', 'virtual-interrupt-delivery'],
+    eoiExitBitmap2: [0x2020, 'EOI-exit bitmap 2', 'virtual-interrupt-delivery'],
+    eoiExitBitmap3: [0x2022, 'EOI-exit bitmap 3', 'virtual-interrupt-delivery'],
     eptpListAddress: [0x2024, 'EPTP-list address', 'eptp-switching'],
     vmreadBitmap: [0x2026, 'VMREAD-bitmap address', 'vmcs-shadowing'],
     vmwriteBitmap: [0x2028, 'VMWRITE-bitmap address', 'vmcs-shadowing'],

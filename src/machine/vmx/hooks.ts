@@ -1,4 +1,5 @@
 import { selectTlb, switchContext } from '../cpu/mmu/tlb.ts';
+import { openApicWindow, translateApicAccess } from './apic/access-page.ts';
 import { ROOT_CONTEXT, selectGuestContext } from './address-space.ts';
 import { VmxMode, type Cpu } from '../cpu/cpu.ts';
 import type { GuestHooks } from '../cpu/hooks.ts';
@@ -21,9 +22,10 @@ export const intercepts: ReadonlyMap<string, Intercept> = new Map(
   Object.entries({ ...systemIntercepts, ...controlRegisterIntercepts, ...ioIntercepts, ...msrIntercepts, ...vmxIntercepts }),
 );
 
-function hooks(nested: boolean, monitorTrap: boolean): GuestHooks {
+/** @param ept "enable EPT"; @param apic "virtualize APIC accesses": translations are looked at too */
+function hooks(ept: boolean, apic: boolean, monitorTrap: boolean): GuestHooks {
   return {
-    nested,
+    nested: ept || apic,
     monitorTrap,
     instruction(cpu, insn) {
       const intercept = intercepts.get(insn.name);
@@ -33,25 +35,30 @@ function hooks(nested: boolean, monitorTrap: boolean): GuestHooks {
     tripleFault: interceptTripleFault,
     taskSwitch: interceptTaskSwitch,
     boundary: interceptBoundary,
-    translate: (cpu, guestPhysical, access, linear, walk) =>
-      nested ? translateGuestPhysical(cpu, guestPhysical, access, linear, walk) : guestPhysical,
-    peek: (cpu, guestPhysical) => (nested ? peekGuestPhysical(cpu, guestPhysical) : guestPhysical),
+    translate(cpu, guestPhysical, access, linear, walk) {
+      const physical = ept ? translateGuestPhysical(cpu, guestPhysical, access, linear, walk) : guestPhysical;
+      return apic ? translateApicAccess(cpu, physical, access, linear !== undefined && !walk) : physical;
+    },
+    peek: (cpu, guestPhysical) => (ept ? peekGuestPhysical(cpu, guestPhysical) : guestPhysical),
   };
 }
 
-const [withoutEpt, withEpt, trappingWithoutEpt, trappingWithEpt] = [hooks(false, false), hooks(true, false), hooks(false, true), hooks(true, true)];
+/** By bits: EPT, APIC accesses, monitor trap flag. */
+const variants = Array.from({ length: 8 }, (_, n) => hooks((n & 1) !== 0, (n & 2) !== 0, (n & 4) !== 0));
 
 /** The hooks for the guest of a VMCS. */
-export function guestHooksFor(vmcs: Vmcs): GuestHooks {
-  const nested = (secondaryControls(vmcs) & Secondary.enableEpt) !== 0;
-  if ((vmcs.num(F.primaryControls) & Primary.monitorTrapFlag) === 0) return nested ? withEpt : withoutEpt;
-  return nested ? trappingWithEpt : trappingWithoutEpt;
+export function guestHooksFor(cpu: Cpu, vmcs: Vmcs): GuestHooks {
+  const secondary = secondaryControls(vmcs);
+  const apic = (secondary & Secondary.virtualizeApicAccesses) !== 0;
+  if (apic) openApicWindow(cpu);
+  const trap = (vmcs.num(F.primaryControls) & Primary.monitorTrapFlag) !== 0;
+  return variants[((secondary & Secondary.enableEpt) !== 0 ? 1 : 0) | (apic ? 2 : 0) | (trap ? 4 : 0)]!;
 }
 
 /** Sets `cpu.guest` and the TLB context from the CPU's state: after a restored snapshot, when `resetTlb` was called. */
 export function restoreGuestHooks(cpu: Cpu): void {
   const inGuest = cpu.vmxMode === VmxMode.nonRoot;
-  cpu.guest = inGuest ? guestHooksFor(guestVmcs(cpu)) : null;
+  cpu.guest = inGuest ? guestHooksFor(cpu, guestVmcs(cpu)) : null;
   if (inGuest) selectGuestContext(cpu, guestVmcs(cpu));
   else switchContext(cpu, ROOT_CONTEXT);
   selectTlb(cpu);

@@ -20,6 +20,12 @@ export const MONITOR_TRAP_RETIRED = L.VMX_STATE + 0x30;
 export const PAUSE_FIRST = L.VMX_STATE + 0x38;
 export const PAUSE_LAST = L.VMX_STATE + 0x40;
 
+/** u32: 1 when a virtual interrupt is recognized (apic/virtual-interrupts.ts). */
+export const VIRTUAL_INTERRUPT = L.VMX_STATE + 0x48;
+/** u32: what is due at the next boundary for the virtual APIC: 0 nothing, offset + 1 of a register that was written, or `TPR_AT_ENTRY`. */
+export const APIC_WRITE = L.VMX_STATE + 0x4c;
+export const TPR_AT_ENTRY = 0x2000;
+
 /** The pointer that VMPTRST stores when there is no current VMCS: SDM Vol. 3, 25.1. */
 export const NO_VMCS = 0xffff_ffff_ffff_ffffn;
 

@@ -100,6 +100,10 @@ export class Lapic implements Device, InterruptSource {
     return this.#extInt ? this.#external.acknowledge() : this.#regs[Reg.SVR]! & 0xff;
   }
 
+  endOfInterrupt(): void {
+    this.writeRegister(Reg.EOI, 0);
+  }
+
   getCr8(): number {
     return this.#regs[Reg.TPR]! >> 4;
   }

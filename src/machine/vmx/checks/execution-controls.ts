@@ -1,9 +1,9 @@
 import { allowedSettings, CR3_TARGETS } from '../capabilities.ts';
-import { Pin, Primary, Secondary, type ControlWord } from '../controls.ts';
+import { Exit, Pin, Primary, Secondary, type ControlWord } from '../controls.ts';
 import { eptPointerChecks } from '../ept-pointer.ts';
 import { F, type VmcsField } from '../fields.ts';
 import { allowedVmFunctions, VmFunction } from '../vm-functions.ts';
-import { addressRows, type CheckRow, type EntryContext } from './check.ts';
+import { addressRows, withinWidth, type CheckRow, type EntryContext } from './check.ts';
 
 /** SDM Vol. 3, 27.2.1.1: checks on VM-execution control fields. */
 const section = '27.2.1.1';
@@ -37,6 +37,23 @@ const eptpSwitching = (c: EntryContext): boolean =>
   (c.secondary & Secondary.enableVmFunctions) !== 0 && (c.vmcs.big(F.vmFunctionControls) & VmFunction.eptpSwitching) !== 0n;
 const tprShadow = primary(Primary.useTprShadow);
 
+const posted = (c: EntryContext): boolean => (c.pin & Pin.postedInterrupts) !== 0;
+/** Controls that work on the virtual-APIC page. */
+const tprShadowNeeded = (
+  [
+    ['virtualize-x2apic', 'virtualize x2APIC mode', Secondary.virtualizeX2apic],
+    ['apic-registers', 'APIC-register virtualization', Secondary.apicRegisterVirtualization],
+    ['virtual-interrupts', 'virtual-interrupt delivery', Secondary.virtualInterruptDelivery],
+  ] as const
+).map(([id, title, bit]): CheckRow => ({
+  id: `control.${id}`,
+  section,
+  title: `with "use TPR shadow" 0, "${title}" must be 0`,
+  fields: [F.primaryControls, F.secondaryControls],
+  when: secondary(bit),
+  holds: tprShadow,
+}));
+
 /** VTPR[7:4] of the virtual-APIC page: SDM Vol. 3, 30.1.1. */
 const vtprClass = (c: EntryContext): number => (c.cpu.machine.memory.read(Number(c.vmcs.big(F.virtualApicAddress)) + 0x80, 1) >> 4) & 15;
 
@@ -55,12 +72,13 @@ export const executionControlChecks: readonly CheckRow[] = [
   ...addressRows('control.io-bitmap-b', section, F.ioBitmapB, primary(Primary.useIoBitmaps)),
   ...addressRows('control.msr-bitmaps', section, F.msrBitmaps, primary(Primary.useMsrBitmaps)),
   ...addressRows('control.virtual-apic', section, F.virtualApicAddress, tprShadow),
+  ...tprShadowNeeded,
   {
     id: 'control.tpr-threshold-reserved',
     section,
-    title: 'bits 31:4 of the TPR threshold must be 0',
+    title: 'bits 31:4 of the TPR threshold must be 0, with "virtual-interrupt delivery" 0',
     fields: [F.tprThreshold],
-    when: tprShadow,
+    when: (c) => tprShadow(c) && !secondary(Secondary.virtualInterruptDelivery)(c),
     holds: (c) => c.vmcs.num(F.tprThreshold) >>> 4 === 0,
   },
   {
@@ -68,7 +86,7 @@ export const executionControlChecks: readonly CheckRow[] = [
     section,
     title: 'the TPR threshold must not be greater than bits 7:4 of VTPR in the virtual-APIC page',
     fields: [F.tprThreshold, F.virtualApicAddress],
-    when: tprShadow,
+    when: (c) => tprShadow(c) && (c.secondary & (Secondary.virtualizeApicAccesses | Secondary.virtualInterruptDelivery)) === 0,
     holds: (c) => c.vmcs.num(F.tprThreshold) <= vtprClass(c),
   },
   {
@@ -86,6 +104,63 @@ export const executionControlChecks: readonly CheckRow[] = [
     fields: [F.pinControls, F.primaryControls],
     when: (c) => (c.pin & Pin.virtualNmis) === 0,
     holds: (c) => (c.primary & Primary.nmiWindowExiting) === 0,
+  },
+  {
+    id: 'control.x2apic-or-accesses',
+    section,
+    title: 'with "virtualize x2APIC mode" 1, "virtualize APIC accesses" must be 0',
+    fields: [F.secondaryControls],
+    when: secondary(Secondary.virtualizeX2apic),
+    holds: (c) => (c.secondary & Secondary.virtualizeApicAccesses) === 0,
+  },
+  ...addressRows('control.apic-access', section, F.apicAccessAddress, secondary(Secondary.virtualizeApicAccesses)),
+  {
+    id: 'control.virtual-interrupt-delivery',
+    section,
+    title: 'with "virtual-interrupt delivery" 1, "external-interrupt exiting" must be 1',
+    fields: [F.secondaryControls, F.pinControls],
+    when: secondary(Secondary.virtualInterruptDelivery),
+    holds: (c) => (c.pin & Pin.externalInterruptExiting) !== 0,
+  },
+  {
+    id: 'control.posted-delivery',
+    section,
+    title: 'with "process posted interrupts" 1, "virtual-interrupt delivery" must be 1',
+    fields: [F.pinControls, F.secondaryControls],
+    when: posted,
+    holds: (c) => (c.secondary & Secondary.virtualInterruptDelivery) !== 0,
+  },
+  {
+    id: 'control.posted-acknowledge',
+    section,
+    title: 'with "process posted interrupts" 1, "acknowledge interrupt on exit" must be 1',
+    fields: [F.pinControls, F.exitControls],
+    when: posted,
+    holds: (c) => (c.exit & Exit.acknowledgeInterrupt) !== 0,
+  },
+  {
+    id: 'control.posted-vector',
+    section,
+    title: 'bits 15:8 of the posted-interrupt notification vector must be 0',
+    fields: [F.postedNotificationVector],
+    when: posted,
+    holds: (c) => c.vmcs.num(F.postedNotificationVector) <= 0xff,
+  },
+  {
+    id: 'control.posted-descriptor-aligned',
+    section,
+    title: 'bits 5:0 of the posted-interrupt descriptor address must be 0',
+    fields: [F.postedDescriptorAddress],
+    when: posted,
+    holds: (c) => (c.vmcs.low(F.postedDescriptorAddress) & 0x3f) === 0,
+  },
+  {
+    id: 'control.posted-descriptor-width',
+    section,
+    title: 'the posted-interrupt descriptor address must not set bits beyond the physical-address width',
+    fields: [F.postedDescriptorAddress],
+    when: posted,
+    holds: (c) => withinWidth(c, c.vmcs.big(F.postedDescriptorAddress)),
   },
   {
     id: 'control.vpid',

@@ -1,5 +1,8 @@
 import { Activity, Flag, Interruptibility, type Cpu } from '../../cpu/cpu.ts';
 import { Pending } from '../../cpu/layout.ts';
+import { postsInterrupts, processPosted } from '../apic/posted.ts';
+import { virtualApicDue } from '../apic/transitions.ts';
+import { deliverVirtualInterrupt } from '../apic/virtual-interrupts.ts';
 import { Exit, Pin, Primary } from '../controls.ts';
 import { vmExit } from '../exit.ts';
 import { F } from '../fields.ts';
@@ -49,9 +52,20 @@ const interruptsBlocked = (cpu: Cpu): boolean => blocked(cpu, STI | MOV_SS) || c
 
 function externalInterrupt(cpu: Cpu, vmcs: Vmcs): boolean {
   if ((vmcs.num(F.pinControls) & Pin.externalInterruptExiting) === 0) return false;
-  if ((cpu.pending & Pending.interrupt) === 0 || interruptsBlocked(cpu) || cpu.irq.pending() < 0) return false;
-  vmExitExternal(cpu, vmcs);
-  return true;
+  while ((cpu.pending & Pending.interrupt) !== 0 && !interruptsBlocked(cpu) && cpu.irq.pending() >= 0) {
+    if (!postsInterrupts(vmcs)) {
+      vmExitExternal(cpu, vmcs);
+      return true;
+    }
+    // With posted interrupts the vector is acknowledged before anything else: 30.6. It does not end the shadow of STI or MOV SS.
+    const vector = cpu.irq.acknowledge();
+    if (!processPosted(cpu, vmcs, vector)) {
+      vmExit(cpu, { reason: ExitReason.externalInterrupt, interruption: (0x8000_0000 | vector) >>> 0 });
+      return true;
+    }
+    if (deliverVirtualInterrupt(cpu, vmcs)) return true;
+  }
+  return false;
 }
 
 /** The vector is taken from the interrupt controller only with "acknowledge interrupt on exit": SDM Vol. 3, 28.2.2. */
@@ -65,6 +79,8 @@ function vmExitExternal(cpu: Cpu, vmcs: Vmcs): void {
 export function interceptBoundary(cpu: Cpu): boolean {
   if (initOrSipi(cpu)) return true;
   if (cpu.activity === Activity.waitForSipi) return false;
+  const vmcs = guestVmcs(cpu);
+  if (virtualApicDue(cpu, vmcs)) return true;
   if (monitorTrapDue(cpu)) {
     vmExit(cpu, { reason: ExitReason.monitorTrapFlag });
     return true;
@@ -75,7 +91,6 @@ export function interceptBoundary(cpu: Cpu): boolean {
     vmExit(cpu, { reason: ExitReason.preemptionTimer });
     return true;
   }
-  const vmcs = guestVmcs(cpu);
   const primary = vmcs.num(F.primaryControls);
   if ((primary & Primary.nmiWindowExiting) !== 0 && nmiWindowOpen(cpu)) {
     vmExit(cpu, { reason: ExitReason.nmiWindow });
@@ -92,5 +107,6 @@ export function interceptBoundary(cpu: Cpu): boolean {
     vmExit(cpu, { reason: ExitReason.interruptWindow });
     return true;
   }
+  if (deliverVirtualInterrupt(cpu, vmcs)) return true;
   return externalInterrupt(cpu, vmcs);
 }

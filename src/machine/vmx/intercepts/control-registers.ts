@@ -1,10 +1,11 @@
 import { CR4, type Cpu } from '../../cpu/cpu.ts';
-import { ABANDONED, gp } from '../../cpu/fault.ts';
+import { gp } from '../../cpu/fault.ts';
 import type { Insn } from '../../cpu/isa/insn.ts';
 import { writeCr0, writeCr4 } from '../../cpu/control-registers.ts';
-import { readRm, setRip, writeRm } from '../../cpu/system/operands.ts';
+import { readRm, writeRm } from '../../cpu/system/operands.ts';
+import { readVirtual, Reg, writeVirtual } from '../apic/registers.ts';
+import { afterInstruction, virtualizeTpr } from '../apic/virtual-interrupts.ts';
 import { Primary, Secondary } from '../controls.ts';
-import { vmExit } from '../exit.ts';
 import { F, type VmcsField } from '../fields.ts';
 import { ExitReason } from '../reasons.ts';
 import type { Vmcs } from '../vmcs.ts';
@@ -44,18 +45,13 @@ function isCr3Target(vmcs: Vmcs, value: bigint): boolean {
   return cr3Targets.some((f, n) => n < count && vmcs.big(f) === value);
 }
 
-/** VTPR of the virtual-APIC page: SDM Vol. 3, 30.1.1. */
-const vtprAddress = (vmcs: Vmcs): number => Number(vmcs.big(F.virtualApicAddress)) + 0x80;
-
 /** MOV to CR8 with "use TPR shadow": SDM Vol. 3, 30.3 and 30.1.2. */
 function writeVirtualCr8(cpu: Cpu, vmcs: Vmcs, value: bigint): boolean {
   if (value > 15n) throw gp();
-  cpu.machine.memory.write(vtprAddress(vmcs), 4, Number(value) << 4);
-  if (Number(value) >= (vmcs.num(F.tprThreshold) & 15)) return true;
-  // Trap-like: the instruction is complete.
-  setRip(cpu, cpu.nextRip);
-  vmExit(cpu, { reason: ExitReason.tprBelowThreshold });
-  throw ABANDONED;
+  return afterInstruction(cpu, () => {
+    writeVirtual(cpu, vmcs, Reg.tpr, Number(value) << 4);
+    return virtualizeTpr(cpu, vmcs);
+  });
 }
 
 const movToCr: Intercept = (cpu, insn, vmcs) => {
@@ -104,7 +100,7 @@ const movFromCr: Intercept = (cpu, insn, vmcs) => {
       return give(guestView(vmcs, cpu.cr4, F.cr4Mask, F.cr4Shadow));
     case 8:
       if (primaryOn(vmcs, Primary.cr8StoreExiting)) exit();
-      return primaryOn(vmcs, Primary.useTprShadow) && give(BigInt((cpu.machine.memory.read(vtprAddress(vmcs), 1) >> 4) & 15));
+      return primaryOn(vmcs, Primary.useTprShadow) && give(BigInt((readVirtual(cpu, vmcs, Reg.tpr) >> 4) & 15));
     default:
       return false;
   }

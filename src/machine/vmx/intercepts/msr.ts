@@ -1,4 +1,5 @@
 import type { Cpu } from '../../cpu/cpu.ts';
+import { readVirtualMsr, writeVirtualMsr } from '../apic/msrs.ts';
 import { Primary } from '../controls.ts';
 import { F } from '../fields.ts';
 import { ExitReason } from '../reasons.ts';
@@ -22,11 +23,13 @@ function exits(cpu: Cpu, vmcs: Vmcs, write: boolean): boolean {
 /** RDMSR and WRMSR: SDM Vol. 3, 26.1.3. #GP at CPL > 0 comes first. */
 export const msrIntercepts: InterceptTable = {
   rdmsr(cpu, insn, vmcs) {
-    if (cpu.cpl > 0 || !exits(cpu, vmcs, false)) return false;
+    if (cpu.cpl > 0) return false;
+    if (!exits(cpu, vmcs, false)) return readVirtualMsr(cpu, vmcs, cpu.gpr32(1));
     exitAt(cpu, insn, ExitReason.rdmsr);
   },
   wrmsr(cpu, insn, vmcs) {
-    if (cpu.cpl > 0 || !exits(cpu, vmcs, true)) return false;
+    if (cpu.cpl > 0) return false;
+    if (!exits(cpu, vmcs, true)) return writeVirtualMsr(cpu, vmcs, cpu.gpr32(1));
     exitAt(cpu, insn, ExitReason.wrmsr);
   },
 };
