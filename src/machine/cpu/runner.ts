@@ -17,6 +17,7 @@ import type { Insn } from './isa/insn.ts';
 import * as L from './layout.ts';
 import { AccessKind, commitBounce, FAULT_ABANDONED, slowAccessAt } from './mmu/slow-path.ts';
 import { SEG_BASE, SEG_WRITE_END, SEGMENT_SIZE, SEGMENTS } from './layout.ts';
+import { executeX87 } from './x87/index.ts';
 import { runExact } from './semantics/float/exact.ts';
 import { deliverEvent } from './system/deliver.ts';
 import { linearOf } from './system/operands.ts';
@@ -101,6 +102,7 @@ export class Runner {
       segment: (c, record, left) => this.#segment(this.#cpu(c), record!, left!),
       hot: (c, record, left) => this.#hot(this.#cpu(c), record!, left!),
       float: (c, record, left, operation, a, b, x) => this.#float(this.#cpu(c), record!, left!, operation!, a!, b!, x!),
+      x87: (c, record, _left, operand) => this.#x87(this.#cpu(c), record!, operand!),
     };
     const units = new Units(m, functions);
     this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
@@ -479,6 +481,12 @@ export class Runner {
   #float(cpu: Cpu, record: number, left: number, operation: number, a: number, b: number, x: number): number {
     const vector = runExact(cpu, operation, a, b, x);
     return vector === 0 ? 0 : this.#raise(cpu, record, left, vector, 0);
+  }
+
+  /** What emitted code declined to do of an x87 instruction; 1 when it wrote its operand in memory. */
+  #x87(cpu: Cpu, record: number, operand: number): number {
+    cpu.rip = this.#rip(cpu, record);
+    return executeX87(cpu, this.#insn(record)!, operand) ? 1 : 0;
   }
 
   #mark(cpu: Cpu, record: number, left: number): number {

@@ -10,7 +10,7 @@
  *
  * operands: SDM Vol. 2 appendix A letters: E/M/R (ModRM.rm), G (ModRM.reg), B (VEX.vvvv, general), Z (opcode register),
  * A (accumulator), I, J, O, V/W/H/L (vector: ModRM.reg, ModRM.rm, VEX.vvvv, bits 7:4 of the immediate), P/Q (MMX: ModRM.reg,
- * ModRM.rm), C (CL), 1; sizes b, w, d, q, v, y (v but never 16 bits), z; `Ibs` is a byte sign-extended to the operand size.
+ * ModRM.rm), S (ST(i), ModRM.rm), C (CL), 1; sizes b, w, d, q, v, y (v but never 16 bits), z; `Ibs` is a byte sign-extended to the operand size.
  * `E1`, `E2`, `E4` are 1, 2, 4 bytes in memory or a 32-bit register (r32/m8). After W and Q: bytes in memory, `x` for the vector length, and `a` when they must be aligned: `W16a`.
  *
  * attributes: `lock` (LOCK allowed with a memory destination), `d64` (64-bit operand size by default in 64-bit mode),

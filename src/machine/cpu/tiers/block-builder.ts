@@ -6,7 +6,7 @@ import type { Row } from '../isa/row.ts';
 import * as L from '../layout.ts';
 import { MARK_BREAKPOINT, Transfer, transferOf } from '../transfers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
-import { fusedHandler, handlerIndex, widthIndex } from './handlers.ts';
+import { fusedHandler, handlerIndex, isX87, widthIndex } from './handlers.ts';
 import { operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
 import { Special } from './specials.ts';
 
@@ -205,7 +205,8 @@ export class BlockBuilder {
       return 'ends';
     }
     const { traits } = row;
-    const bits = traits.vector && !traits.general ? 32 : traits.vector || row.name === 'cmpxchg8b' ? (d.opsize === 64 ? 64 : 32) : d.opsize;
+:    const x87 = isX87(row);
+    const bits = (traits.vector && !traits.general) || x87 ? 32 :: traits.vector || row.name === 'cmpxchg8b' ? (d.opsize === 64 ? 64 : 32) : d.opsize;
     const next = offset + d.length;
     let form = 0;
     let base: number = L.SLOT_ZERO;
@@ -263,6 +264,7 @@ export class BlockBuilder {
     this.#i32[(rec + REC_DISP) >> 2] = disp;
     this.#i32[(rec + REC_IMM) >> 2] = d.immLow;
     this.#operands(rec, bits);
+    if (x87) this.#keepInsn(rec); // for what its emitted code leaves to the helper
     if (row.string) {
       this.#u8[rec + REC_B] = 1;
       this.#i32[(rec + REC_DISP) >> 2] = next;
@@ -284,6 +286,7 @@ export class BlockBuilder {
       const kind = o[0];
       if (kind === 'G') value = d.reg;
       else if (kind === 'V') value = d.reg;
+      else if (kind === 'S') value = d.rm & 7;
       else if (kind === 'P') value = d.reg & 7;
       else if (kind === 'Q') value = d.rm & 7;
       else if (kind === 'H' || kind === 'B') value = d.vvvv;

@@ -26,6 +26,7 @@ export const imports = [
   { name: 'segment', params: ['i32', 'i32', 'i32'], result: 'i32' },
   { name: 'hot', params: ['i32', 'i32', 'i32'], result: 'i32' },
   { name: 'float', params: ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'x87', params: ['i32', 'i32', 'i32', 'i32'], result: 'i32' },
 ] as const; // prettier-ignore
 export type ImportName = (typeof imports)[number]['name'];
 

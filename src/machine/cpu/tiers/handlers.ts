@@ -12,12 +12,13 @@ import { shifts } from '../semantics/shift.ts';
 import { stack } from '../semantics/stack.ts';
 import { strings } from '../semantics/string.ts';
 import { vectors } from '../semantics/vector/index.ts';
+import { x87 } from '../semantics/x87/index.ts';
 import type { Emitter, Form, Width } from './emitter.ts';
 import { RecordClass } from './record.ts';
 import { specials } from './specials.ts';
 
 /** Every operation that is emitted code, by row name; a VEX row whose name has none means what the name without its `v` does. */
-const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...bitManipulation, ...moves, ...stack, ...branches, ...strings, ...vectors, ...float };
+const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...bitManipulation, ...moves, ...stack, ...branches, ...strings, ...vectors, ...float, ...x87 };
 
 /** A handler of tier 0: a semantics applied to one width, address form and mode. Its number is its place in the list. */
 export interface Handler {
@@ -44,12 +45,15 @@ const semanticsOf = (row: Row): Semantics => {
   return emit;
 };
 
+/** x87 instructions have operands of fixed sizes: the operand size means nothing. */
+export const isX87 = (row: Row): boolean => row.unit.startsWith('x87/');
+
 const hasMemoryForm = (row: Row): boolean => row.operands.some((o) => /^[EMOQW]/.test(o)) && row.form !== 'register';
 
 /** All variants of one row. */
 function* variants(row: Row): Generator<{ width: number; form: number; extra: number; configure(m: Emitter): void }> {
   const { vector, general, absolute, linkable, countsInRcx } = row.traits;
-  const widthList = row.byte ? [0] : vector && !general ? [2] : vector || row.vex || row.atLeast32 || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
+  const widthList = row.byte ? [0] : :(vector && !general) || isX87(row) ? [2] :: vector || row.vex || row.atLeast32 || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
   const formList = hasMemoryForm(row) ? (row.form === 'memory' || absolute ? [1, 2] : row.hot ? [0, 1, 2] : [0, 2]) : [0];
   const extras = row.string
     ? [0, 4, 8]

@@ -4,7 +4,7 @@ import type { Insn } from '../isa/insn.ts';
 import * as L from '../layout.ts';
 import { probeWrite, readLinear, writeLinear } from '../mmu/access.ts';
 import { advance, mask, operandAddress } from '../system/operands.ts';
-import { setX87Selectors } from './pointers.ts';
+import { setX87Selectors, x87Selectors } from './pointers.ts';
 import { fpr, fullTags, initX87, physical, setControl, setFpr, setStatus, setTags } from './state.ts';
 import { noWait, waiting } from './unit.ts';
 
@@ -23,8 +23,7 @@ function environmentWords(cpu: Cpu, insn: Insn): number[] {
   const low = (slot: number): number => Number(cpu.u64(slot) & 0xffff_ffffn);
   const head = [cpu.u32(L.FCW), cpu.u32(L.FSW), fullTags(cpu)].map((word) => word | UPPER);
   const fop = cpu.u32(L.FOP) & 0x7ff;
-  const fcs = cpu.u32(L.FCS);
-  const fds = cpu.u32(L.FDS);
+  const { fcs, fds } = x87Selectors(cpu);
   if (inPieces(cpu)) {
     const fip = low(L.FIP) + (fcs << 4);
     const fdp = low(L.FDP) + (fds << 4);

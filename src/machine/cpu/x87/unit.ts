@@ -47,6 +47,22 @@ export const waiting =
 
 /** Offset of the memory operand of the instruction that is executing. */
 let operandOffset = 0n;
+/** Where emitted code found it in linear memory, checked and translated; 0: it is to be found here. And whether it was written. */
+let found = 0;
+let wrote = false;
+
+/**
+ * Runs a helper whose memory operand emitted code has found already (0: it has none): its offset is in SLOW_ADDRESS.
+ * @returns whether the operand was written
+ */
+export function withOperandFound(cpu: Cpu, insn: Insn, helper: Helper, operand: number): boolean {
+  found = operand;
+  wrote = false;
+  if (operand !== 0) operandOffset = cpu.u64(L.SLOW_ADDRESS);
+  helper(cpu, insn);
+  found = 0;
+  return wrote;
+}
 
 /** A non-control instruction: it leaves its address behind. The helper throws, if it does, before it changed anything. */
 export const computing =
@@ -66,17 +82,23 @@ function operandAt(cpu: Cpu, insn: Insn, bytes: number, write: boolean): LinearA
 
 export function readOperand(cpu: Cpu, insn: Insn, bits: 16 | 32 | 64): bigint {
   const bytes = (bits / 8) as 2 | 4 | 8;
+  if (found !== 0) return BigInt.asUintN(bits, cpu.m.view.getBigUint64(found, true));
   return readLinear(cpu, operandAt(cpu, insn, bytes, false), bytes);
 }
 
 export function writeOperand(cpu: Cpu, insn: Insn, bits: 16 | 32 | 64, value: bigint): void {
   const bytes = (bits / 8) as 2 | 4 | 8;
+  if (found !== 0) {
+    for (let n = 0; n < bytes; n++) cpu.m.u8[found + n] = Number((value >> BigInt(n * 8)) & 0xffn);
+    wrote = true;
+    return;
+  }
   writeLinear(cpu, operandAt(cpu, insn, bytes, true), bytes, BigInt.asUintN(bits, value));
 }
 
 /** Checks the operand of a store, as is done even where an exception keeps it from being written. */
 export function probeOperand(cpu: Cpu, insn: Insn, bits: number): void {
-  probeWrite(cpu, operandAt(cpu, insn, bits / 8, true), bits / 8);
+  if (found === 0) probeWrite(cpu, operandAt(cpu, insn, bits / 8, true), bits / 8);
 }
 
 const TEN_BYTES = 10;

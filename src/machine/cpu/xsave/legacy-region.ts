@@ -3,7 +3,7 @@
  */
 import type { Cpu } from '../cpu.ts';
 import * as L from '../layout.ts';
-import { setX87Selectors } from '../x87/pointers.ts';
+import { setX87Selectors, x87Selectors } from '../x87/pointers.ts';
 import { abridgedTags, fpr, physical, setAbridgedTags, setControl, setFpr, setStatus } from '../x87/state.ts';
 
 export const LEGACY_SIZE = 512;
@@ -26,8 +26,9 @@ export function storeX87(cpu: Cpu, view: DataView, wide: boolean): void {
   view.setBigUint64(FIELD.fip, cpu.u64(L.FIP), true);
   view.setBigUint64(FIELD.fdp, cpu.u64(L.FDP), true);
   if (!wide) {
-    view.setUint32(FIELD.fcs, cpu.u32(L.FCS) & 0xffff, true);
-    view.setUint32(FIELD.fds, cpu.u32(L.FDS) & 0xffff, true);
+    const { fcs, fds } = x87Selectors(cpu);
+    view.setUint32(FIELD.fcs, fcs, true);
+    view.setUint32(FIELD.fds, fds, true);
   }
   for (let i = 0; i < 8; i++) {
     const { low, high } = fpr(cpu, physical(cpu, i));
