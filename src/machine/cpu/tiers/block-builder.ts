@@ -205,8 +205,8 @@ export class BlockBuilder {
       return 'ends';
     }
     const { traits } = row;
-:    const x87 = isX87(row);
-    const bits = (traits.vector && !traits.general) || x87 ? 32 :: traits.vector || row.name === 'cmpxchg8b' ? (d.opsize === 64 ? 64 : 32) : d.opsize;
+    const x87 = isX87(row);
+    const bits = (traits.vector && !traits.general) || x87 ? 32 : traits.vector || row.name === 'cmpxchg8b' ? (d.opsize === 64 ? 64 : 32) : d.opsize;
     const next = offset + d.length;
     let form = 0;
     let base: number = L.SLOT_ZERO;

@@ -53,7 +53,7 @@ const hasMemoryForm = (row: Row): boolean => row.operands.some((o) => /^[EMOQW]/
 /** All variants of one row. */
 function* variants(row: Row): Generator<{ width: number; form: number; extra: number; configure(m: Emitter): void }> {
   const { vector, general, absolute, linkable, countsInRcx } = row.traits;
-  const widthList = row.byte ? [0] : :(vector && !general) || isX87(row) ? [2] :: vector || row.vex || row.atLeast32 || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
+  const widthList = row.byte ? [0] : (vector && !general) || isX87(row) ? [2] : vector || row.vex || row.atLeast32 || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
   const formList = hasMemoryForm(row) ? (row.form === 'memory' || absolute ? [1, 2] : row.hot ? [0, 1, 2] : [0, 2]) : [0];
   const extras = row.string
     ? [0, 4, 8]
