@@ -1,6 +1,6 @@
 import { parseCpuModel } from '../../src/machine/cpu/models/parse.ts';
 import { createLog } from '../../src/machine/log.ts';
-import { Machine } from '../../src/machine/machine.ts';
+import { Machine, type MachineOptions } from '../../src/machine/machine.ts';
 import { Firmware } from '../../src/machine/uefi/firmware.ts';
 import { hostDirectory } from '../../src/cli/host-directory.ts';
 import { embeddedGuest } from '../../src/cli/build-machine.ts';
@@ -12,7 +12,9 @@ export interface GuestMachine {
 }
 
 /** A machine about to boot the embedded guest. */
-export function guestMachine(options: { readonly cpu?: string; readonly smp?: number; readonly ramSize?: number } = {}): GuestMachine {
+export function guestMachine(
+  options: { readonly cpu?: string; readonly smp?: number; readonly ramSize?: number; readonly accel?: MachineOptions['accel'] } = {},
+): GuestMachine {
   const out: number[] = [];
   const machine = new Machine({
     ramSize: options.ramSize ?? 128 << 20,
@@ -20,6 +22,7 @@ export function guestMachine(options: { readonly cpu?: string; readonly smp?: nu
     model: parseCpuModel(options.cpu ?? 'skylake'),
     log: createLog(() => {}),
     startDate: Date.UTC(2026, 0, 1),
+    ...(options.accel && { accel: options.accel }),
     onSerial: (byte) => out.push(byte),
     firmware: (s) =>
       new Firmware(s, { directory: hostDirectory(embeddedGuest()), image: { path: 'vmxguest.efi' }, console: { write: (b) => out.push(...b) } }),

@@ -106,7 +106,7 @@ export class Runner {
     };
     const units = new Units(m, functions);
     this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
-    this.regions = new RegionCache(m, this.finder.pages, units.table, { ...defaultAccel, ...accel });
+    this.regions = new RegionCache(m, this.finder.pages, units.table, functions.helper, { ...defaultAccel, ...accel });
     this.#run = instantiateInterpreter(m, functions, units);
   }
 

@@ -243,7 +243,7 @@ export class BlockBuilder {
     let near = false;
     if (traits.relative) {
       disp = next + d.immLow;
-      near = !legacy && disp >= 0 && disp < PAGE_SIZE && traits.linkable;
+      near = (!legacy || (mode === 32 && d.opsize === 32)) && disp >= 0 && disp < PAGE_SIZE && traits.linkable;
       if (near) extra |= 2;
       if (traits.countsInRcx) extra |= d.addrsize === 64 ? 0 : d.addrsize === 32 ? 4 : 8;
     }

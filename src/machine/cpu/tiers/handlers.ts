@@ -58,13 +58,15 @@ function* variants(row: Row): Generator<{ width: number; form: number; extra: nu
   const extras = row.string
     ? [0, 4, 8]
     : row.branch || row.stack
-      ? [0, 1, ...(linkable ? [2] : [])].flatMap((e) => (countsInRcx ? [e, e | 4, e | 8] : [e]))
+      ? [0, 1, ...(linkable ? [2, 3] : [])].flatMap((e) => (countsInRcx ? [e, e | 4, e | 8] : [e]))
       : [0];
   for (const width of widthList)
     for (const form of formList)
       for (const extra of extras) {
         const legacy = (extra & 1) !== 0;
         if (legacy && width === 3) continue;
+        // 16-bit operand sizes cut RIP.
+        if ((extra & 3) === 3 && width !== 2) continue;
         if (!legacy && row.force64 && row.branch && width !== 3) continue;
         if (!legacy && row.default64 && width === 2) continue;
         yield {

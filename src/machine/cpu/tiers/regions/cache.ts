@@ -4,12 +4,15 @@ import type { Cpu } from '../../cpu.ts';
 import * as L from '../../layout.ts';
 import { lookupCode } from '../../mmu/tlb.ts';
 import { buildModule } from '../../wasm/module.ts';
+import type { Imports } from '../interpreter.ts';
+import { REC_IMM } from '../record.ts';
 import type { CodePage, CodePages } from '../code-pages.ts';
 import { MAX_REGIONS, REGION_FIRST } from '../units.ts';
-import { compileRegion } from './compile.ts';
+import { compileRegion, HELPER_IMPORT } from './compile.ts';
 import { ENTRY_COUNT, ENTRY_EXECUTED, ENTRY_FLOOR, ENTRY_FUNCTION, ENTRY_OP, entryAddress, REGION_OP } from './entry.ts';
 import type { CodeMap } from './graph.ts';
 import { formGraph, MAX_INSTRUCTIONS } from './graph.ts';
+import { staysInRegion } from './helpers.ts';
 import { CannotCompile } from './region-emitter.ts';
 
 /** `--accel`: `interp` never compiles; `jit` compiles loops that are hot; `auto` does where it pays, today the same. */
@@ -58,6 +61,7 @@ export class RegionCache {
   readonly #m: LinearMemory;
   readonly #pages: CodePages;
   readonly #table: WebAssembly.Table;
+  readonly #helper: Imports['helper'];
   readonly #accel: Accel;
   readonly #entries: (Entry | undefined)[] = [];
   readonly #freeEntries: number[] = [];
@@ -72,10 +76,11 @@ export class RegionCache {
   /** Counts for `--stats`. */
   readonly stats = { compiles: 0, givenUp: 0, evictions: 0, invalidations: 0, instructions: 0, wasmBytes: 0, milliseconds: 0 };
 
-  constructor(m: LinearMemory, pages: CodePages, table: WebAssembly.Table, accel: Accel) {
+  constructor(m: LinearMemory, pages: CodePages, table: WebAssembly.Table, helper: Imports['helper'], accel: Accel) {
     this.#m = m;
     this.#pages = pages;
     this.#table = table;
+    this.#helper = helper;
     this.#accel = accel;
     pages.observer = { dropped: (page) => this.#dropped(page), flushed: () => this.#flushed() };
   }
@@ -163,7 +168,7 @@ export class RegionCache {
   #compile(cpu: Cpu, n: number, linear: bigint, straight: boolean, left = 0): void {
     const entry = this.#entries[n]!;
     const started = performance.now();
-    const spent = entry.stamp - left;
+    const spent = entry.stamp === 0 ? 0 : entry.stamp - left;
     entry.stamp = 0;
     const region = this.#attempt(cpu, n, entry, linear, straight, spent < 0 ? Infinity : spent / PASSES);
     this.stats.milliseconds += performance.now() - started;
@@ -201,7 +206,7 @@ export class RegionCache {
       if (!graph || spent > graph.instructions * SHARE) return undefined;
       try {
         const { code, floor } = compileRegion(this.#m, graph, (record) => this.op(record));
-        const bytes = buildModule([], { region: code });
+        const bytes = buildModule([HELPER_IMPORT], { region: code });
         this.stats.instructions += graph.instructions;
         return this.#install(n, entry, bytes, floor, [entry.page, ...graph.pages.values()]);
       } catch (e) {
@@ -216,7 +221,7 @@ export class RegionCache {
     const bytes = wasm.length * BYTES_PER_BYTE + BYTES_PER_MODULE;
     this.#makeRoom(bytes);
     const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: { memory: this.#m.memory } });
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: { memory: this.#m.memory, helper: this.#helper } });
     this.#table.set(REGION_FIRST + slot, instance.exports['region']);
     const region: Region = { entry: n, slot, bytes, pages };
     entry.region = region;
@@ -278,6 +283,10 @@ export class RegionCache {
     return {
       op: (record) => this.op(record),
       excluded: (record) => excluded.has(record),
+      helperLength: (record) => {
+        const insn = this.#pages.insns[this.#m.i32[(record + REC_IMM) >> 2]!];
+        return insn && staysInRegion(insn.name) ? insn.length : 0;
+      },
       pageAt: (delta) => {
         if (delta === 0) return head;
         const page = this.#pageAt(cpu, BigInt.asUintN(wrap, base + BigInt(delta)));

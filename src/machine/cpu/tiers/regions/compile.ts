@@ -9,7 +9,7 @@ import { BUDGET_FLOOR } from '../record.ts';
 import type { FlagState } from './flags.ts';
 import { sameState } from './flags.ts';
 import type { Graph, RegionBlock } from './graph.ts';
-import { avxMissing } from '../emitter.ts';
+import { avxMissing, imports } from '../emitter.ts';
 import type { BlockCode, Edge } from './region-emitter.ts';
 import { RegionEmitter } from './region-emitter.ts';
 import type { Flow } from './structure.ts';
@@ -18,13 +18,19 @@ import { analyze, Structure } from './structure.ts';
 /** Returned by a region that was not entered: something is not as it was when the region was compiled. */
 export const NOT_ENTERED = 1;
 
+/** The one function that regions import. */
+export const HELPER_IMPORT = imports.find((i) => i.name === 'helper')!;
+
 export interface CompiledRegion {
   readonly code: FunctionBuilder;
   /** The budget that must be left to enter, and at the head of every loop. */
   readonly floor: number;
 }
 
-/** A region as a function (CPU block, record, budget left, floor) that returns the record to go on with, or 0 for SLOW_ADDRESS. */
+/**
+ * A region as a function (CPU block, record, budget left, floor) that returns the record to go on with, 0 for SLOW_ADDRESS,
+ * or, below zero, what a helper wants TypeScript to see (`Exit`).
+ */
 export function compileRegion(m: LinearMemory, graph: Graph, op: (record: number) => number): CompiledRegion {
   const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32'], 'i32');
   const e = new RegionEmitter(f, m);
@@ -42,6 +48,7 @@ export function compileRegion(m: LinearMemory, graph: Graph, op: (record: number
   f.block(() => f.do(body));
   e.registers.store(e.c);
   e.flags.write(e.c);
+  e.fillHelpers();
   f.do(w.store32(e.c, e.left, L.LEFT));
   f.if(
     e.exitRecord,

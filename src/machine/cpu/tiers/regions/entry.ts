@@ -55,6 +55,7 @@ export function enterRegion(m: Emitter, op: Local): void {
           f.do(w.store64(w.i32(0), w.add(w.load64(w.i32(0), TIER1_INSTRUCTIONS), w.unsigned64(done)), TIER1_INSTRUCTIONS));
           countDown();
           f.set(m.left, left);
+          f.if(w.ltS(record, w.i32(0)), () => f.return(w.sub(w.i32(0), record)));
           f.if(w.eqz(record), () => m.jump(w.load64(m.c, L.SLOW_ADDRESS)));
           f.set(m.pc, record);
           f.set(op, w.load16u(record));

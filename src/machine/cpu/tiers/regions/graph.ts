@@ -38,6 +38,8 @@ export interface CodeMap {
   op(record: number): number;
   /** An instruction that showed not to be one for tier 1. */
   excluded(record: number): boolean;
+  /** Length of the instruction of a helper's record after which the region goes on; 0: it does not. */
+  helperLength(record: number): number;
   /** The decoded page at a distance from the head's page, when the code TLB knows it. */
   pageAt(delta: number): CodePage | undefined;
   /** The last target of the indirect jump at a record, as an offset from the head's page; undefined: none or far away. */
@@ -139,14 +141,9 @@ class Explorer {
     let count = 0;
     for (let r = record; ; r += RECORD_SIZE) {
       const op = this.#map.op(r);
-      if (
-        op === Special.helper ||
-        op === Special.fault ||
-        op === Special.mark ||
-        op === Special.leave ||
-        !terminatorOf(op).compiled ||
-        this.#map.excluded(r)
-      ) {
+      const helps = op === Special.helper && this.#map.helperLength(r) > 0;
+      const ends = (op === Special.helper && !helps) || op === Special.fault || op === Special.mark || op === Special.leave;
+      if (ends || !terminatorOf(op).compiled || this.#map.excluded(r)) {
         leaves = r;
         break;
       }
@@ -174,6 +171,7 @@ class Explorer {
     const at = b.delta + disp;
     if (op === Special.next) b.next = this.#at(at);
     else if (op === Special.joined) b.next = this.#record(imm, b);
+    else if (op === Special.helper) b.next = this.#at(at + this.#map.helperLength(b.last));
     else {
       const { kind } = terminatorOf(op);
       switch (kind) {

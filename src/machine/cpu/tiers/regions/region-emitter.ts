@@ -71,6 +71,8 @@ export class RegionEmitter extends Emitter {
   #changed = false;
   /** After a record that computes an address: the instruction's own record follows. */
   #inside = false;
+  readonly #stores: (number | Code)[][] = [];
+  readonly #loads: (number | Code)[][] = [];
   #edges: Edge[] = [];
   #exits: Hole[] = [];
 
@@ -115,6 +117,10 @@ export class RegionEmitter extends Emitter {
       this.#go(this.#block.next!);
       return;
     }
+    if (op === Special.helper) {
+      this.f.scope(() => this.#helper());
+      return;
+    }
     const handler = plainHandler(op);
     this.#inside = handler.class === RecordClass.micro;
     this.f.scope(() => {
@@ -122,6 +128,47 @@ export class RegionEmitter extends Emitter {
       handler.configure(this);
       handler.emit(this);
     });
+  }
+
+  /** An instruction written in TypeScript: the state is in the CPU block while it runs. */
+  #helper(): void {
+    const { f } = this;
+    this.takeCount();
+    this.#stores.push(f.hole().code);
+    if (this.#block.delta !== 0) f.do(w.store64(this.c, this.codeAddress(w.i64(0)), L.SLOT_CODE_PAGE));
+    const code = this.let(f.call(0, [this.c, w.i32(this.#record), this.left]));
+    f.if(code, () => f.return(w.sub(w.i32(0), code)));
+    this.#loads.push(f.hole().code);
+    this.#state = 'stored';
+    const next = this.#block.next!;
+    const linear = this.let(w.load64(this.c, L.SLOW_ADDRESS));
+    f.if(w.ne(linear, this.#inPage(this.#offsetOf(next))), () => this.#leaveFor(linear));
+    this.#go(next);
+  }
+
+  /** Distance of a target from the head's page. */
+  #offsetOf(target: Target): number {
+    if (target.kind === 'offset') return target.offset;
+    const [record, delta] = target.kind === 'record' ? [target.record, target.delta] : [target.block.record, target.block.delta];
+    return delta + (this.#m.u16[(record + REC_WHERE) >> 1]! & 0xfff);
+  }
+
+  /** When all registers are known that the region uses: what is stored before helpers and loaded after them. */
+  fillHelpers(): void {
+    const { f } = this;
+    if (this.#stores.length === 0) return;
+    const store = f.fragment(() => {
+      this.registers.store(this.c);
+      this.flags.write(this.c);
+    });
+    const load = f.fragment(() => {
+      this.registers.load(this.c);
+      f.set(this.flags.operation, w.i32(0));
+      this.flags.load(this.c);
+      if (this.usesTlb) f.set(this.tlb, w.load32(this.c, L.TLB));
+    });
+    for (const hole of this.#stores) hole.push(store);
+    for (const hole of this.#loads) hole.push(load);
   }
 
   #begin(record: number): void {

@@ -26,7 +26,7 @@ export function terminatorOf(op: number): Terminator {
 
 /** From the handler's key: name.width.form.variant.operands. */
 function work(op: number): Terminator {
-  if (op <= Special.leave) return { kind: 'other', compiled: true };
+  if (op <= Special.helper) return { kind: 'other', compiled: true };
   const handler = plainHandler(op);
   if (handler.class !== RecordClass.end) return { kind: 'none', compiled: true };
   const [name = '', width, , variant = '0'] = handler.key.split('.');
