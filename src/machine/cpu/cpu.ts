@@ -79,11 +79,11 @@ export class Segment {
     this.#load(selector, limit, attr);
     this.#m.u64[(this.#at + L.SEG_BASE) >> 3] = base;
   }
-  /** The same for a base of 32 bits, without a bigint. */
-  loadLow(selector: number, base: number, limit: number, attr: number): void {
+  /** The same without a bigint: the base's low half, and its high half. */
+  loadLow(selector: number, base: number, limit: number, attr: number, baseHigh = 0): void {
     this.#load(selector, limit, attr);
     this.#m.u32[(this.#at + L.SEG_BASE) >> 2] = base;
-    this.#m.u32[((this.#at + L.SEG_BASE) >> 2) + 1] = 0;
+    this.#m.u32[((this.#at + L.SEG_BASE) >> 2) + 1] = baseHigh;
   }
   #load(selector: number, limit: number, attr: number): void {
     const { u32 } = this.#m;

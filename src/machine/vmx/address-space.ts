@@ -12,14 +12,21 @@ import type { Vmcs } from './vmcs.ts';
 export const ROOT_CONTEXT = 'root';
 const PREFIX = 'guest';
 
-const contextKey = (vpid: number, eptp: bigint): string => `${PREFIX} ${vpid} ${eptp.toString(16)}`;
+/** The key made last: a guest is entered again and again. */
+const last = { vpid: -1, low: 0, high: 0, key: '' };
+
+function contextKey(vpid: number, low: number, high: number): string {
+  if (last.vpid === vpid && last.low === low && last.high === high) return last.key;
+  Object.assign(last, { vpid, low, high, key: `${PREFIX} ${vpid} ${((BigInt(high) << 32n) | BigInt(low)).toString(16)}` });
+  return last.key;
+}
 
 /** Selects the guest's context. Call before the guest's control registers are loaded. */
 export function selectGuestContext(cpu: Cpu, vmcs: Vmcs): void {
   const secondary = secondaryControls(vmcs);
   const vpid = (secondary & Secondary.enableVpid) !== 0 ? vmcs.num(F.vpid) : 0;
-  const eptp = (secondary & Secondary.enableEpt) !== 0 ? vmcs.big(F.eptPointer) : 0n;
-  switchContext(cpu, contextKey(vpid, eptp));
+  const ept = (secondary & Secondary.enableEpt) !== 0;
+  switchContext(cpu, contextKey(vpid, ept ? vmcs.low(F.eptPointer) : 0, ept ? vmcs.high(F.eptPointer) : 0));
   if (vpid === 0) flushTlb(cpu);
 }
 

@@ -5,6 +5,7 @@ import { setRip } from '../cpu/system/operands.ts';
 import { enterVirtualApic } from './apic/transitions.ts';
 import { controlChecks, guestChecks, hostChecks } from './checks/index.ts';
 import { describeFields, entryContext, firstViolation, type CheckRow } from './checks/check.ts';
+import { controlChecksAgain, guestChecksAgain, rememberChecked, unchangedSinceChecked } from './checks/unchanged.ts';
 import { Primary } from './controls.ts';
 import { failEntry } from './exit.ts';
 import { reportFailure, vmFail } from './failure.ts';
@@ -40,22 +41,24 @@ function raisePending(cpu: Cpu, vmcs: Vmcs): void {
 /** VM entry from the checks on: SDM Vol. 3, 27.2 to 27.7. VMLAUNCH and VMRESUME made the basic checks of 27.1. */
 export function enterGuest(cpu: Cpu, vmcs: Vmcs, instruction: EntryInstruction): void {
   const c = entryContext(cpu, vmcs);
-  const control = firstViolation(controlChecks, c);
+  const unchanged = unchangedSinceChecked(c);
+  const control = firstViolation(unchanged ? controlChecksAgain : controlChecks, c);
   if (control) {
     vmFail(cpu, instruction, VmError.controlFields, failure(control, vmcs));
     return;
   }
-  const host = firstViolation(hostChecks, c);
+  const host = unchanged ? undefined : firstViolation(hostChecks, c);
   if (host) {
     vmFail(cpu, instruction, VmError.hostState, failure(host, vmcs));
     return;
   }
-  const guest = firstViolation(guestChecks, c);
+  const guest = firstViolation(unchanged ? guestChecksAgain : guestChecks, c);
   if (guest) {
     reportFailure(cpu, instruction, (ENTRY_FAILURE | ExitReason.invalidGuestState) >>> 0, failure(guest, vmcs));
     failEntry(cpu, vmcs, ExitReason.invalidGuestState, BigInt(guest.qualification ?? 0));
     return;
   }
+  if (!unchanged) rememberChecked(c);
   loadGuestState(cpu, c);
   const refused = loadMsrArea(cpu, vmcs.big(F.entryMsrLoadAddress), vmcs.num(F.entryMsrLoadCount));
   if (refused) {

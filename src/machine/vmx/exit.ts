@@ -62,8 +62,10 @@ function savedFlags(cpu: Cpu, resume: ExitInfo['resume'], delivery: GuestEvent |
 
 function recordExit(vmcs: Vmcs, info: ExitInfo, delivery: GuestEvent | undefined): void {
   vmcs.setNum(F.exitReason, info.reason);
-  vmcs.setBig(F.exitQualification, info.qualification ?? 0n);
-  vmcs.setBig(F.guestLinearAddress, info.linear ?? 0n);
+  if (info.qualification) vmcs.setBig(F.exitQualification, info.qualification);
+  else vmcs.setLow(F.exitQualification, 0);
+  if (info.linear) vmcs.setBig(F.guestLinearAddress, info.linear);
+  else vmcs.setLow(F.guestLinearAddress, 0);
   vmcs.setNum(F.exitInterruptionInfo, info.interruption ?? 0);
   vmcs.setNum(F.exitInterruptionErrorCode, info.errorCode ?? 0);
   vmcs.setNum(F.idtVectoringInfo, delivery ? infoOf(delivery) : 0);

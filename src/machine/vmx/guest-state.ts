@@ -3,8 +3,7 @@ import { loadControlRegisters } from '../cpu/control-registers.ts';
 import { setBreakpointRegister } from '../cpu/debug-registers.ts';
 import * as L from '../cpu/layout.ts';
 import { getPdpte, readPdptes, setPdpte } from '../cpu/mmu/pdptes.ts';
-import { MsrSlot, msrSlot, setMsrSlot } from '../cpu/msr.ts';
-import { setRip } from '../cpu/system/operands.ts';
+import { MsrSlot, msrSlot, msrSlotOffset, setMsrSlot } from '../cpu/msr.ts';
 import { setCodeSegment } from '../cpu/system/segments.ts';
 import { selectGuestContext } from './address-space.ts';
 import { usesPdptes, PDPTE_FIELDS } from './checks/guest-state.ts';
@@ -19,6 +18,10 @@ import type { Vmcs } from './vmcs.ts';
 export const CR0_UNCHANGED = 0x7ffa_ffd0n;
 const DR7_FIXED = 0x400n;
 const DR7_CLEAR = 0xd000n;
+const SYSENTER_CS = msrSlotOffset(MsrSlot.sysenterCs);
+const SYSENTER_ESP = msrSlotOffset(MsrSlot.sysenterEsp);
+const SYSENTER_EIP = msrSlotOffset(MsrSlot.sysenterEip);
+const PAT = msrSlotOffset(MsrSlot.pat);
 const [LME, LMA] = [BigInt(EFER.LME), BigInt(EFER.LMA)];
 
 /** IA32_EFER after VM entry: SDM Vol. 3, 27.3.2.1. */
@@ -31,12 +34,13 @@ function guestEfer(cpu: Cpu, c: EntryContext, cr0: bigint): bigint {
 }
 
 function loadSegments(cpu: Cpu, vmcs: Vmcs): void {
-  for (const [n, s] of guestSegments.entries()) {
+  for (let n = 0; n < guestSegments.length; n++) {
+    if (n === L.CS) continue;
+    const s = guestSegments[n]!;
     const attr = vmcs.num(s.accessRights) & 0x1_f0ff;
-    const selector = vmcs.num(s.selector);
     // An unusable register keeps what the SDM calls undefined; the bases of SS, DS and ES are cut to 32 bits.
-    const base = n === L.SS || n === L.DS || n === L.ES ? vmcs.big(s.base) & 0xffff_ffffn : vmcs.big(s.base);
-    if (n !== L.CS) cpu.segments[n]!.load(selector, base, vmcs.num(s.limit), attr);
+    const high = n === L.SS || n === L.DS || n === L.ES ? 0 : vmcs.high(s.base);
+    cpu.segments[n]!.loadLow(vmcs.num(s.selector), vmcs.low(s.base), vmcs.num(s.limit), attr, high);
   }
   const cs = guestSegments[L.CS]!;
   const cpl = (vmcs.num(F.guestSsAccessRights) >> 5) & 3;
@@ -56,19 +60,22 @@ export function loadGuestState(cpu: Cpu, c: EntryContext): void {
     setBreakpointRegister(cpu, 7, (vmcs.big(F.guestDr7) & ~DR7_CLEAR) | DR7_FIXED);
     setMsrSlot(cpu, MsrSlot.debugctl, vmcs.big(F.guestDebugctl));
   }
-  setMsrSlot(cpu, MsrSlot.sysenterCs, BigInt(vmcs.num(F.guestSysenterCs)));
-  setMsrSlot(cpu, MsrSlot.sysenterEsp, vmcs.big(F.guestSysenterEsp));
-  setMsrSlot(cpu, MsrSlot.sysenterEip, vmcs.big(F.guestSysenterEip));
+  cpu.setU32(SYSENTER_CS, vmcs.num(F.guestSysenterCs));
+  cpu.setU32(SYSENTER_CS + 4, 0);
+  vmcs.load(cpu, SYSENTER_ESP, F.guestSysenterEsp);
+  vmcs.load(cpu, SYSENTER_EIP, F.guestSysenterEip);
   if ((c.entry & Entry.loadPerfGlobalCtrl) !== 0) setMsrSlot(cpu, MsrSlot.perfGlobalCtrl, vmcs.big(F.guestPerfGlobalCtrl));
-  if ((c.entry & Entry.loadPat) !== 0) setMsrSlot(cpu, MsrSlot.pat, vmcs.big(F.guestPat));
-  cpu.rflags = Number(vmcs.big(F.guestRflags));
+  if ((c.entry & Entry.loadPat) !== 0) vmcs.load(cpu, PAT, F.guestPat);
+  cpu.rflags = vmcs.low(F.guestRflags);
   loadSegments(cpu, vmcs);
-  cpu.setU64(L.GDTR_BASE, vmcs.big(F.guestGdtrBase));
+  vmcs.load(cpu, L.GDTR_BASE, F.guestGdtrBase);
   cpu.setU32(L.GDTR_LIMIT, vmcs.num(F.guestGdtrLimit));
-  cpu.setU64(L.IDTR_BASE, vmcs.big(F.guestIdtrBase));
+  vmcs.load(cpu, L.IDTR_BASE, F.guestIdtrBase);
   cpu.setU32(L.IDTR_LIMIT, vmcs.num(F.guestIdtrLimit));
-  cpu.rsp = vmcs.big(F.guestRsp);
-  setRip(cpu, vmcs.big(F.guestRip));
+  vmcs.load(cpu, L.GPR + 4 * 8, F.guestRsp);
+  vmcs.load(cpu, L.RIP, F.guestRip);
+  vmcs.load(cpu, L.NEXT_RIP, F.guestRip);
+  cpu.ripWritten = true;
   cpu.activity = vmcs.num(F.guestActivity);
   cpu.interruptibility = vmcs.num(F.guestInterruptibility) & (Interruptibility.sti | Interruptibility.movSs | Interruptibility.nmi);
   const offsetting = (c.primary & Primary.useTscOffsetting) !== 0;
@@ -79,41 +86,42 @@ export function loadGuestState(cpu: Cpu, c: EntryContext): void {
 /** Saves the guest-state area: SDM Vol. 3, 28.3. `rflags` is what 28.3.3 says of RF. */
 export function saveGuestState(cpu: Cpu, vmcs: Vmcs, rflags: number): void {
   const exit = vmcs.num(F.exitControls);
-  vmcs.setBig(F.guestCr0, cpu.cr0);
-  vmcs.setBig(F.guestCr3, cpu.cr3);
-  vmcs.setBig(F.guestCr4, cpu.cr4);
-  vmcs.setNum(F.guestSysenterCs, Number(msrSlot(cpu, MsrSlot.sysenterCs) & 0xffff_ffffn));
-  vmcs.setBig(F.guestSysenterEsp, msrSlot(cpu, MsrSlot.sysenterEsp));
-  vmcs.setBig(F.guestSysenterEip, msrSlot(cpu, MsrSlot.sysenterEip));
+  vmcs.save(cpu, L.CR0, F.guestCr0);
+  vmcs.save(cpu, L.CR3, F.guestCr3);
+  vmcs.save(cpu, L.CR4, F.guestCr4);
+  vmcs.setNum(F.guestSysenterCs, cpu.u32(SYSENTER_CS));
+  vmcs.save(cpu, SYSENTER_ESP, F.guestSysenterEsp);
+  vmcs.save(cpu, SYSENTER_EIP, F.guestSysenterEip);
   if ((exit & Exit.saveDebugControls) !== 0) {
     vmcs.setBig(F.guestDr7, cpu.dr(7) | DR7_FIXED);
     vmcs.setBig(F.guestDebugctl, msrSlot(cpu, MsrSlot.debugctl));
   }
-  if ((exit & Exit.savePat) !== 0) vmcs.setBig(F.guestPat, msrSlot(cpu, MsrSlot.pat));
-  if ((exit & Exit.saveEfer) !== 0) vmcs.setBig(F.guestEfer, cpu.efer);
+  if ((exit & Exit.savePat) !== 0) vmcs.save(cpu, PAT, F.guestPat);
+  if ((exit & Exit.saveEfer) !== 0) vmcs.save(cpu, L.EFER, F.guestEfer);
   // Where the guest may leave IA-32e mode by itself, the control follows it (28.3.1, IA32_VMX_MISC bit 5).
   if (hasVmxFeature(cpu.model, 'unrestricted-guest')) {
     const entry = vmcs.num(F.entryControls);
     vmcs.setNum(F.entryControls, cpu.longMode ? entry | Entry.ia32eModeGuest : entry & ~Entry.ia32eModeGuest);
   }
-  for (const [n, s] of guestSegments.entries()) {
+  for (let n = 0; n < guestSegments.length; n++) {
+    const s = guestSegments[n]!;
     const segment = cpu.segments[n]!;
     vmcs.setNum(s.selector, segment.selector);
     vmcs.setNum(s.limit, segment.limit);
-    vmcs.setBig(s.base, segment.base);
+    vmcs.save(cpu, L.SEGMENTS + n * L.SEGMENT_SIZE + L.SEG_BASE, s.base);
     // SS.DPL is the CPL, also of an unusable SS (25.4.1).
     vmcs.setNum(s.accessRights, n === L.SS ? (segment.attr & ~0x60) | (cpu.cpl << 5) : segment.attr);
   }
-  vmcs.setBig(F.guestGdtrBase, cpu.u64(L.GDTR_BASE));
+  vmcs.save(cpu, L.GDTR_BASE, F.guestGdtrBase);
   vmcs.setNum(F.guestGdtrLimit, cpu.u32(L.GDTR_LIMIT));
-  vmcs.setBig(F.guestIdtrBase, cpu.u64(L.IDTR_BASE));
+  vmcs.save(cpu, L.IDTR_BASE, F.guestIdtrBase);
   vmcs.setNum(F.guestIdtrLimit, cpu.u32(L.IDTR_LIMIT));
-  vmcs.setBig(F.guestRsp, cpu.rsp);
-  vmcs.setBig(F.guestRip, cpu.rip);
-  vmcs.setBig(F.guestRflags, BigInt(rflags >>> 0));
+  vmcs.save(cpu, L.GPR + 4 * 8, F.guestRsp);
+  vmcs.save(cpu, L.RIP, F.guestRip);
+  vmcs.setLow(F.guestRflags, rflags);
   vmcs.setNum(F.guestActivity, cpu.activity);
   vmcs.setNum(F.guestInterruptibility, cpu.interruptibility);
-  vmcs.setBig(F.guestPendingDebug, cpu.u64(L.PENDING_DEBUG));
+  vmcs.save(cpu, L.PENDING_DEBUG, F.guestPendingDebug);
   const ept = (secondaryControls(vmcs) & Secondary.enableEpt) !== 0;
   const pae = cpu.pagingOn && (cpu.cr4bits & 0x20) !== 0 && !cpu.longMode;
   if (ept && pae) for (const [n, f] of PDPTE_FIELDS.entries()) vmcs.setBig(f, getPdpte(cpu, n));

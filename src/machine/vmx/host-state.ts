@@ -2,8 +2,7 @@ import { Activity, EFER, type Cpu } from '../cpu/cpu.ts';
 import { loadControlRegisters } from '../cpu/control-registers.ts';
 import * as L from '../cpu/layout.ts';
 import { pdpteValid, readPdptes, setPdpte } from '../cpu/mmu/pdptes.ts';
-import { MsrSlot, setMsrSlot } from '../cpu/msr.ts';
-import { setRip } from '../cpu/system/operands.ts';
+import { MsrSlot, msrSlotOffset, setMsrSlot } from '../cpu/msr.ts';
 import { setCodeSegment } from '../cpu/system/segments.ts';
 import { selectRootContext } from './address-space.ts';
 import { Exit } from './controls.ts';
@@ -20,8 +19,8 @@ const CODE_32 = 0xc09b;
 const DATA = 0xc093;
 const BUSY_TSS = 0x8b;
 
-function loadData(cpu: Cpu, segment: number, selector: number, base: bigint): void {
-  cpu.segments[segment]!.load(selector, base, 0xffff_ffff, selector === 0 ? UNUSABLE : DATA);
+function loadData(cpu: Cpu, segment: number, selector: number, base = 0, baseHigh = 0): void {
+  cpu.segments[segment]!.loadLow(selector, base, 0xffff_ffff, selector === 0 ? UNUSABLE : DATA, baseHigh);
 }
 
 const data: readonly (readonly [number, VmcsField<16>])[] = [
@@ -43,24 +42,27 @@ export function loadHostState(cpu: Cpu, vmcs: Vmcs): boolean {
   loadControlRegisters(cpu, { cr0, cr3, cr4, efer });
   cpu.setDr(7, 0x400n);
   setMsrSlot(cpu, MsrSlot.debugctl, 0n);
-  setMsrSlot(cpu, MsrSlot.sysenterCs, BigInt(vmcs.num(F.hostSysenterCs)));
-  setMsrSlot(cpu, MsrSlot.sysenterEsp, vmcs.big(F.hostSysenterEsp));
-  setMsrSlot(cpu, MsrSlot.sysenterEip, vmcs.big(F.hostSysenterEip));
+  cpu.setU32(msrSlotOffset(MsrSlot.sysenterCs), vmcs.num(F.hostSysenterCs));
+  cpu.setU32(msrSlotOffset(MsrSlot.sysenterCs) + 4, 0);
+  vmcs.load(cpu, msrSlotOffset(MsrSlot.sysenterEsp), F.hostSysenterEsp);
+  vmcs.load(cpu, msrSlotOffset(MsrSlot.sysenterEip), F.hostSysenterEip);
   if ((exit & Exit.loadPerfGlobalCtrl) !== 0) setMsrSlot(cpu, MsrSlot.perfGlobalCtrl, vmcs.big(F.hostPerfGlobalCtrl));
-  if ((exit & Exit.loadPat) !== 0) setMsrSlot(cpu, MsrSlot.pat, vmcs.big(F.hostPat));
-  for (const [n, f] of data) loadData(cpu, n, vmcs.num(f), 0n);
-  loadData(cpu, L.FS, vmcs.num(F.hostFsSelector), vmcs.big(F.hostFsBase));
-  loadData(cpu, L.GS, vmcs.num(F.hostGsSelector), vmcs.big(F.hostGsBase));
-  cpu.segments[L.LDTR]!.load(0, 0n, 0, UNUSABLE);
-  cpu.segments[L.TR]!.load(vmcs.num(F.hostTrSelector), vmcs.big(F.hostTrBase), 0x67, BUSY_TSS);
-  cpu.setU64(L.GDTR_BASE, vmcs.big(F.hostGdtrBase));
+  if ((exit & Exit.loadPat) !== 0) vmcs.load(cpu, msrSlotOffset(MsrSlot.pat), F.hostPat);
+  for (const [n, f] of data) loadData(cpu, n, vmcs.num(f));
+  loadData(cpu, L.FS, vmcs.num(F.hostFsSelector), vmcs.low(F.hostFsBase), vmcs.high(F.hostFsBase));
+  loadData(cpu, L.GS, vmcs.num(F.hostGsSelector), vmcs.low(F.hostGsBase), vmcs.high(F.hostGsBase));
+  cpu.segments[L.LDTR]!.loadLow(0, 0, 0, UNUSABLE);
+  cpu.segments[L.TR]!.loadLow(vmcs.num(F.hostTrSelector), vmcs.low(F.hostTrBase), 0x67, BUSY_TSS, vmcs.high(F.hostTrBase));
+  vmcs.load(cpu, L.GDTR_BASE, F.hostGdtrBase);
   cpu.setU32(L.GDTR_LIMIT, 0xffff);
-  cpu.setU64(L.IDTR_BASE, vmcs.big(F.hostIdtrBase));
+  vmcs.load(cpu, L.IDTR_BASE, F.hostIdtrBase);
   cpu.setU32(L.IDTR_LIMIT, 0xffff);
   cpu.rflags = 2;
   setCodeSegment(cpu, vmcs.num(F.hostCsSelector), 0n, 0xffff_ffff, long ? CODE_64 : CODE_32, 0);
-  cpu.rsp = vmcs.big(F.hostRsp);
-  setRip(cpu, vmcs.big(F.hostRip));
+  vmcs.load(cpu, L.GPR + 4 * 8, F.hostRsp);
+  vmcs.load(cpu, L.RIP, F.hostRip);
+  vmcs.load(cpu, L.NEXT_RIP, F.hostRip);
+  cpu.ripWritten = true;
   cpu.activity = Activity.active;
   cpu.setU64(L.PENDING_DEBUG, 0n);
   cpu.setU64(L.TSC_OFFSET, 0n);

@@ -42,6 +42,23 @@ export class Vmcs {
     return this.#memory.linear.u32[((this.#base + f.offset) >> 2) + 1]!;
   }
 
+  /** A 64-bit or natural-width field into a slot of the CPU block, and back, by halves. */
+  load(cpu: Cpu, slot: number, f: VmcsField<64 | 'natural'>): void {
+    const { u32 } = this.#memory.linear;
+    const from = (this.#base + f.offset) >> 2;
+    const to = (cpu.block + slot) >> 2;
+    u32[to] = u32[from]!;
+    u32[to + 1] = u32[from + 1]!;
+  }
+  save(cpu: Cpu, slot: number, f: VmcsField<64 | 'natural'>): void {
+    const { u32 } = this.#memory.linear;
+    const from = (cpu.block + slot) >> 2;
+    const to = (this.#base + f.offset) >> 2;
+    u32[to] = u32[from]!;
+    u32[to + 1] = u32[from + 1]!;
+    this.#touch();
+  }
+
   setNum(f: VmcsField<16 | 32>, value: number): void {
     const at = this.#base + f.offset;
     if (f.width === 16) this.#memory.linear.u16[at >> 1] = value;
@@ -51,6 +68,15 @@ export class Vmcs {
 
   setBig(f: VmcsField<64 | 'natural'>, value: bigint): void {
     this.#memory.linear.u64[(this.#base + f.offset) >> 3] = value;
+    this.#touch();
+  }
+
+  /** A 64-bit or natural-width field of which only the low half is not 0. */
+  setLow(f: VmcsField<64 | 'natural'>, low: number): void {
+    const { u32 } = this.#memory.linear;
+    const at = (this.#base + f.offset) >> 2;
+    u32[at] = low;
+    u32[at + 1] = 0;
     this.#touch();
   }
 
