@@ -58,7 +58,8 @@ function cast(mold: Mold, random: Random, afresh: boolean): Case {
   const { row, draft, width } = mold;
   const { mode, setup, where } = draft;
   const gpr = afresh ? randomRegisters(mode, random).map((v, n) => (draft.pinned.has(n) ? draft.gpr[n]! : v)) : draft.gpr;
-  const unaligned = (where === 'edge' && /^(cmps|enter)$/.test(row.name)) || row.traits.vector || isX87(row) || row.name === 'push_sreg';
+  const unaligned =
+    (where === 'edge' && /^(cmps|enter)$/.test(row.name)) || row.traits.vector || isX87(row) || /^(push_sreg|fx(save|rstor))$/.test(row.name);
   return {
     name: mold.name,
     row,
@@ -129,6 +130,8 @@ function makeMold(row: Row, random: Random, mode: Mode, where: Where): Mold {
   if (offsets) bytes.push(...littleEndian(offsetIn(d, effectiveSegment(d, 'ds'), pickTarget(d)), d.address / 8));
   bytes.push(...immediates);
   if (row.name === 'enter' || row.name === 'leave') setLow(d, RBP, stackBits(d), DATA + 0x1000 + random.below(64) - segmentBase(mode, 'ss'));
+  // The host may have components that the emulator has not.
+  if (/^x(save|rstor)/.test(row.name)) pin(d, RAX, BigInt(random.below(8)));
   // Which of the bytes that are not chosen may fault is the processor's own matter.
   if (/maskmov(dqu|q)/.test(row.name)) setLow(d, RDI, d.address, offsetIn(d, effectiveSegment(d, 'ds'), DATA + 0x1000 + random.below(512) - 256));
   if (row.name === 'xlat') setLow(d, RBX, d.address, offsetIn(d, effectiveSegment(d, 'ds'), DATA + 0x800));
