@@ -13,32 +13,32 @@ D8 /2m | fcom_m32 M | fast
 D8 /3m | fcomp_m32 M | fast
 D8 /4m | fsub_m32 M | fast
 D8 /5m | fsubr_m32 M | fast
-D8 /6m | fdiv_m32 M |
-D8 /7m | fdivr_m32 M |
+D8 /6m | fdiv_m32 M | fast
+D8 /7m | fdivr_m32 M | fast
 D8 /0r | fadd S | fast
 D8 /1r | fmul S | fast
 D8 /2r | fcom S | fast
 D8 /3r | fcomp S | fast
 D8 /4r | fsub S | fast
 D8 /5r | fsubr S | fast
-D8 /6r | fdiv |
-D8 /7r | fdivr |
+D8 /6r | fdiv S | fast
+D8 /7r | fdivr S | fast
 DC /0m | fadd_m64 M | fast
 DC /1m | fmul_m64 M | fast
 DC /2m | fcom_m64 M | fast
 DC /3m | fcomp_m64 M | fast
 DC /4m | fsub_m64 M | fast
 DC /5m | fsubr_m64 M | fast
-DC /6m | fdiv_m64 M |
-DC /7m | fdivr_m64 M |
+DC /6m | fdiv_m64 M | fast
+DC /7m | fdivr_m64 M | fast
 DC /0r | fadd_sti S | fast
 DC /1r | fmul_sti S | fast
 DC /2r | fcom S | fast
 DC /3r | fcomp S | fast
 DC /4r | fsubr_sti S | fast
 DC /5r | fsub_sti S | fast
-DC /6r | fdivr_sti |
-DC /7r | fdiv_sti |
+DC /6r | fdivr_sti S | fast
+DC /7r | fdiv_sti S | fast
 DA /0m | fiadd_m32 M |
 DA /1m | fimul_m32 M |
 DA /2m | ficom_m32 M |
@@ -65,8 +65,8 @@ DE /1r | fmulp S | fast
 DE /2r | fcomp S | fast
 DE /4r | fsubrp S | fast
 DE /5r | fsubp S | fast
-DE /6r | fdivrp |
-DE /7r | fdivp |
+DE /6r | fdivrp S | fast
+DE /7r | fdivp S | fast
 DE .D9 | fcompp | fast
 D9 /0m | fld_m32 M | fast
 D9 /2m | fst_m32 M | fast

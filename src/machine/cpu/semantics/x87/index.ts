@@ -6,7 +6,7 @@ import * as w from '../../wasm/value.ts';
 import { Status } from '../../x87/state.ts';
 import type { Semantics, SemanticsTable } from '../semantics.ts';
 import type { Number80, Rounded } from './number.ts';
-import { add, BIAS, compare, double, fromInteger, multiply, narrow, negated, single, widen } from './number.ts';
+import { add, BIAS, compare, divide, double, fromInteger, multiply, narrow, negated, single, widen } from './number.ts';
 import * as s from './stack.ts';
 
 /** The common x87 instructions: what is not in this table is a helper in every mode. */
@@ -61,6 +61,8 @@ const operations: Readonly<Record<string, Operation>> = {
   sub: (m, slow, a, b) => add(m, slow, a, negated(m, b)),
   subr: (m, slow, a, b) => add(m, slow, b, negated(m, a)),
   mul: multiply,
+  div: divide,
+  divr: (m, slow, a, b) => divide(m, slow, b, a),
 };
 
 const registers = (op: Operation, toSti: boolean, pops: boolean): Semantics =>

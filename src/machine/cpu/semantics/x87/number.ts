@@ -116,6 +116,40 @@ export function multiply(m: Emitter, slow: Label, a: Number80, b: Number80): Rou
   return round(m, slow, m.let(w.xor(signOf(a), signOf(b))), exponent, high, low);
 }
 
+/** Long division in two digits of 32 bits: Knuth, TAOCP 2, 4.3.1, algorithm D. */
+export function divide(m: Emitter, slow: Label, a: Number80, b: Number80): Rounded {
+  requireNormal(m, slow, a);
+  requireNormal(m, slow, b);
+  // The quotient of upper:lower, less than the divisor in its upper part, has its bit 63 set.
+  const fits = m.let(w.ltU(a.significand, b.significand));
+  const upper = m.let(w.select(fits, a.significand, w.shrU(a.significand, w.i64(1))));
+  const lower = m.let(w.select(fits, w.i64(0), w.shl(a.significand, w.i64(63))));
+  const [vh, vl] = [m.let(w.shrU(b.significand, w.i64(32))), m.let(w.and(b.significand, LOW_HALF))];
+  /** One digit of (remainder * 2^32 + next) / b, and the remainder in place. */
+  const digit = (remainder: Local, next: Value): Local => {
+    const q = m.let(w.divU(remainder, vh));
+    const r = m.let(w.sub(remainder, w.mul(q, vh)));
+    const tooLarge = (): Value => w.or(w.gtU(q, LOW_HALF), w.gtU(w.mul(q, vl), w.or(w.shl(r, w.i64(32)), next)));
+    // At most twice; once the rest has more than 32 bits the digit is right.
+    for (let n = 0; n < 2; n++)
+      m.f.if(w.and(w.leU(r, LOW_HALF), tooLarge()), () => {
+        m.f.set(q, w.sub(q, w.i64(1)));
+        m.f.set(r, w.add(r, vh));
+      });
+    m.f.set(remainder, w.sub(w.or(w.shl(remainder, w.i64(32)), next), w.mul(q, b.significand)));
+    return q;
+  };
+  const first = digit(upper, m.let(w.shrU(lower, w.i64(32))));
+  const second = digit(upper, m.let(w.and(lower, LOW_HALF)));
+  const rest = m.let(w.sub(b.significand, upper));
+  // The remainder as the bits after the quotient: less than half a unit, half, more.
+  const tail = w.select(w.ltU(upper, rest), w.i64(1), w.select(w.eq(upper, rest), TOP_BIT, w.i64(-1)));
+  const exponent = m.let(w.sub(w.sub(w.add(exponentOf(a), w.i32(BIAS)), exponentOf(b)), fits));
+  const sign = m.let(w.xor(signOf(a), signOf(b)));
+  const q = m.let(w.or(w.shl(first, w.i64(32)), second));
+  return round(m, slow, sign, exponent, q, m.let(w.select(w.eqz(upper), w.i64(0), tail)));
+}
+
 /** A format in memory, by its widths. */
 interface Narrow {
   readonly bits: 32 | 64;
