@@ -3,6 +3,8 @@ import { cr4Bits, loadControlRegisters, writeCr0, writeCr3, writeCr4, writeCr8, 
 import { CR0, CR4, EFER, VmxMode, type Cpu } from '../../src/machine/cpu/cpu.ts';
 import { GuestFault } from '../../src/machine/cpu/fault.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
+import type { CpuModel } from '../../src/machine/cpu/models/model.ts';
+import { parseCpuModel } from '../../src/machine/cpu/models/parse.ts';
 import { readLinear } from '../../src/machine/cpu/mmu/access.ts';
 import { getPdpte } from '../../src/machine/cpu/mmu/pdptes.ts';
 import { lookupData } from '../../src/machine/cpu/mmu/tlb.ts';
@@ -11,7 +13,7 @@ import { enterMode, P, PageTables, W, type ModeOptions, type PagingMode } from '
 
 type Mode = PagingMode | 'real';
 
-function setUp(mode: Mode, options: ModeOptions & { model?: string } = {}): { machine: FakeMachine; cpu: Cpu; tables: PageTables } {
+function setUp(mode: Mode, options: ModeOptions & { model?: string | CpuModel } = {}): { machine: FakeMachine; cpu: Cpu; tables: PageTables } {
   const machine = fakeMachine({ model: options.model ?? 'skylake' });
   const tables = new PageTables(machine, mode === 'real' ? 'off' : mode);
   if (mode !== 'real' && mode !== 'off') tables.map(0x1_0000n, 0x30_0000, P | W);
@@ -177,15 +179,17 @@ describe('CR4', () => {
     ['SMEP', 'real', CR4.SMEP, 'haswell', 'ok'],
     ['SMAP on a processor without', 'real', CR4.SMAP, 'haswell', '#GP(0)'],
     ['FSGSBASE on a processor without', 'real', CR4.FSGSBASE, 'sandybridge', '#GP(0)'],
-    ['OSXSAVE without XSAVE', 'real', CR4.OSXSAVE, 'skylake', '#GP(0)'],
+    ['OSXSAVE without XSAVE', 'real', CR4.OSXSAVE, 'skylake,-xsave', '#GP(0)'],
+    ['OSXSAVE', 'real', CR4.OSXSAVE, 'skylake', 'ok'],
     ['LA57 on a processor without', 'real', CR4.LA57, 'skylake', '#GP(0)'],
-    ['VME on a processor without', 'real', CR4.VME, 'skylake', '#GP(0)'],
+    ['VME and PVI on a processor without', 'real', CR4.VME | CR4.PVI, 'skylake,-vme', '#GP(0)'],
+    ['VME and PVI', 'real', CR4.VME | CR4.PVI, 'penryn', 'ok'],
     ['VMXE', 'real', CR4.VMXE, 'penryn', 'ok'],
     ['SMXE', 'real', CR4.SMXE, 'skylake', '#GP(0)'],
     ['PAE off in IA-32e mode', '4-level', 0, 'skylake', '#GP(0)'],
     ['PAE off elsewhere', 'pae', 0, 'skylake', 'ok'],
   ])('%s', (_, mode, value, model, expected) => {
-    expect(gpOr(() => writeCr4(setUp(mode, { model }).cpu, BigInt(value)))).toBe(expected);
+    expect(gpOr(() => writeCr4(setUp(mode, { model: parseCpuModel(model) }).cpu, BigInt(value)))).toBe(expected);
   });
 
   it('bits 63:32', () => {
@@ -215,7 +219,9 @@ describe('CR4', () => {
   });
 
   it('a feature brings its bit', () => {
-    expect(cr4Bits(fakeMachine({ model: 'penryn' }).cpu.model)).toBe(BigInt(0x7fc | CR4.VMXE));
+    const bits = (model: string): bigint => cr4Bits(parseCpuModel(model));
+    expect(bits('skylake') ^ bits('skylake,-smap')).toBe(BigInt(CR4.SMAP));
+    expect(bits('penryn,-vme') & BigInt(CR4.VME | CR4.PVI)).toBe(0n);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { VmxMode } from '../../src/machine/cpu/cpu.ts';
 import { GuestFault } from '../../src/machine/cpu/fault.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
+import { cpuid } from '../../src/machine/cpu/cpuid.ts';
 import { cpuModels } from '../../src/machine/cpu/models/index.ts';
 import { msrs, MsrSlot, readMsr, registerMsr, resetMsrs, setMsrSlot, writeMsr } from '../../src/machine/cpu/msr.ts';
 import { vmxCapabilityMsr } from '../../src/machine/vmx/capabilities.ts';
@@ -89,6 +90,34 @@ describe('reads that fault', () => {
     const base = cpuModels[0]!;
     const { cpu } = fakeMachine({ model: { ...base, features: new Set([...base.features].filter((f) => f !== 'vmx')) } });
     expect([outcome(() => readMsr(cpu, 0x3a)), outcome(() => readMsr(cpu, 0x480))]).toEqual([GP, GP]);
+  });
+});
+
+describe('IA32_MISC_ENABLE: SDM Vol. 4, table 2-2', () => {
+  it('keeps its writable bits; the others read as they are', () => {
+    const { cpu } = setUp();
+    writeMsr(cpu, 0x1a0, 0x4_00c5_0809n);
+    expect(readMsr(cpu, 0x1a0)).toBe(0x4_00c5_1809n);
+    writeMsr(cpu, 0x1a0, (1n << 64n) - 1n);
+    expect(readMsr(cpu, 0x1a0)).toBe(0x4_00c5_1809n);
+    writeMsr(cpu, 0x1a0, 0n);
+    expect(readMsr(cpu, 0x1a0)).toBe(0x1800n);
+  });
+  it.each([
+    ['limit CPUID', 1n << 22n, 0, 'eax', 0xffff_ffff, 2],
+    ['no MONITOR', -1n << 18n, 1, 'ecx', 8, 0],
+    ['no XD', 1n << 34n, 0x8000_0001, 'edx', 1 << 20, 0],
+  ] as const)('%s', (_, bit, leaf, register, mask, expected) => {
+    const { cpu } = setUp();
+    const before = readMsr(cpu, 0x1a0);
+    expect(cpuid(cpu, leaf, 0)[register] & mask).not.toBe(expected);
+    writeMsr(cpu, 0x1a0, bit < 0n ? before & ~(1n << 18n) : before | bit);
+    expect(cpuid(cpu, leaf, 0)[register] & mask).toBe(expected);
+  });
+  it('without XD, EFER.NXE cannot be set', () => {
+    const { cpu } = setUp();
+    writeMsr(cpu, 0x1a0, 1n << 34n);
+    expect(outcome(() => writeMsr(cpu, 0xc000_0080, 0x800n))).toBe(GP);
   });
 });
 

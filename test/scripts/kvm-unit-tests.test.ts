@@ -60,7 +60,11 @@ describe('arguments', () => {
     ['changes that are known', ['-cpu', 'qemu64,+pcid,-invpcid'], 'skylake,+pcid,-invpcid'],
     ['properties and unknown ones', ['-cpu', 'max,host-phys-bits,vendor=GenuineIntel,+svm,migratable=no'], 'skylake'],
   ])('-cpu: %s', (_, qemu, expected) => {
-    expect(cpuOf('skylake', qemu)).toBe(expected);
+    expect(cpuOf('any', 'skylake', qemu)).toBe(expected);
+  });
+  it('a feature that no model has is added for its test', () => {
+    expect(cpuOf('pku', 'skylake', ['-cpu', 'max'])).toBe('skylake,+pku');
+    expect(cpuOf('pku', 'skylake', ['-cpu', 'qemu64'])).toBe('skylake');
   });
   it('of a whole test', () => {
     const [, two] = parseUnitTests(CONFIG);

@@ -10,6 +10,7 @@ import * as L from './layout.ts';
 import { flushTlb, syncContext } from './mmu/tlb.ts';
 import { loadPdptes } from './mmu/pdptes.ts';
 import type { CpuModel } from './models/model.ts';
+import { xdDisabled } from './msr/platform.ts';
 import { updateMode } from './system/segments.ts';
 
 /** The bits of CR0 that exist; writes of others in the low half are ignored, in the high half they fault. */
@@ -91,7 +92,7 @@ export function writeCr4(cpu: Cpu, value: bigint): void {
 }
 
 export function writeEfer(cpu: Cpu, value: bigint): void {
-  if ((value & ~eferBits(cpu.model)) !== 0n) throw gp();
+  if ((value & ~eferBits(cpu.model)) !== 0n || (xdDisabled(cpu) && (value & ~cpu.efer & BigInt(EFER.NXE)) !== 0n)) throw gp();
   const old = cpu.efer;
   const [lme, lma] = [BigInt(EFER.LME), BigInt(EFER.LMA)];
   if (cpu.pagingOn && ((value ^ old) & lme) !== 0n) throw gp();

@@ -3,6 +3,7 @@ import { CR4, type Cpu } from './cpu.ts';
 import * as L from './layout.ts';
 import { cpuidBits } from './models/cpuid-bits.ts';
 import type { CpuModel } from './models/model.ts';
+import { cpuidLimited, monitorEnabled, xdDisabled } from './msr/platform.ts';
 import { xsaveLeaf } from './xsave/cpuid.ts';
 
 export interface CpuidResult {
@@ -37,6 +38,14 @@ export function signature(model: CpuModel): number {
   return (stepping & 15) | ((model.model & 15) << 4) | (base << 8) | ((model.model >> 4) << 16) | (extended << 20);
 }
 
+/** Leaf 07H, ECX bit 4: the operating system has enabled protection keys. */
+const ospke = (cpu: Cpu): number => ((cpu.cr4bits & CR4.PKE) !== 0 ? 1 << 4 : 0);
+
+/** Flags that IA32_MISC_ENABLE hides: SDM Vol. 4, table 2-2. */
+const MONITOR = 1 << 3;
+const NX = 1 << 20;
+const highestLeaf = (cpu: Cpu): number => (cpuidLimited(cpu) ? 2 : cpu.model.maxLeaf);
+
 /** Bits of an APIC ID that number the cores of the one package. */
 const coreBits = (cpu: Cpu): number => 32 - Math.clz32(cpu.machine.cpus.length - 1);
 
@@ -49,7 +58,10 @@ const CACHES: readonly (readonly [type: number, level: number, ways: number, set
 ];
 
 const leaves: Readonly<Record<number, Leaf>> = {
-  0x0: ({ model }) => ({ eax: model.maxLeaf, ebx: packed(model.vendor, 0), edx: packed(model.vendor, 4), ecx: packed(model.vendor, 8) }),
+  0x0: (cpu) => {
+    const { vendor } = cpu.model;
+    return { eax: highestLeaf(cpu), ebx: packed(vendor, 0), edx: packed(vendor, 4), ecx: packed(vendor, 8) };
+  },
   0x1: (cpu) => {
     const { model } = cpu;
     const threads = cpu.machine.cpus.length;
@@ -60,7 +72,7 @@ const leaves: Readonly<Record<number, Leaf>> = {
     return {
       eax: signature(model),
       ebx: (8 << 8) | ((1 << coreBits(cpu)) << 16) | (cpu.index << 24),
-      ecx: featureBits(model, 1, 'ecx') | osxsave,
+      ecx: (featureBits(model, 1, 'ecx') | osxsave) & (monitorEnabled(cpu) ? -1 : ~MONITOR),
       edx: (featureBits(model, 1, 'edx') | htt) & ~apicOff,
     };
   },
@@ -79,8 +91,12 @@ const leaves: Readonly<Record<number, Leaf>> = {
     };
   },
   0x5: ({ model }) => (model.features.has('monitor') ? { eax: 64, ebx: 64, ecx: 3 } : {}),
-  0x7: ({ model }, subleaf) =>
-    subleaf === 0 ? { ebx: featureBits(model, 7, 'ebx'), ecx: featureBits(model, 7, 'ecx'), edx: featureBits(model, 7, 'edx') } : {},
+  0x7: (cpu, subleaf) => {
+    const { model } = cpu;
+    return subleaf === 0
+      ? { ebx: featureBits(model, 7, 'ebx'), ecx: featureBits(model, 7, 'ecx') | ospke(cpu), edx: featureBits(model, 7, 'edx') }
+      : {};
+  },
   // One thread to a core, all cores in one package; APIC ID = CPU index.
   0xb: (cpu, subleaf) => {
     const edx = cpu.index;
@@ -90,7 +106,10 @@ const leaves: Readonly<Record<number, Leaf>> = {
   },
   0xd: xsaveLeaf,
   0x8000_0000: () => ({ eax: MAX_EXTENDED }),
-  0x8000_0001: ({ model }) => ({ ecx: featureBits(model, 0x8000_0001, 'ecx'), edx: featureBits(model, 0x8000_0001, 'edx') }),
+  0x8000_0001: (cpu) => ({
+    ecx: featureBits(cpu.model, 0x8000_0001, 'ecx'),
+    edx: featureBits(cpu.model, 0x8000_0001, 'edx') & (xdDisabled(cpu) ? ~NX : -1),
+  }),
   0x8000_0002: (cpu) => brand(cpu, 0),
   0x8000_0003: (cpu) => brand(cpu, 16),
   0x8000_0004: (cpu) => brand(cpu, 32),
@@ -111,7 +130,8 @@ function brand(cpu: Cpu, at: number): CpuidResult {
 /** A leaf beyond the highest basic or extended one gives the data of the highest basic one. Leaves not listed are all zero. */
 export function cpuid(cpu: Cpu, leaf: number, subleaf: number): CpuidResult {
   leaf >>>= 0;
-  const known = leaf >= 0x8000_0000 ? leaf <= MAX_EXTENDED : leaf <= cpu.model.maxLeaf;
-  const { eax = 0, ebx = 0, ecx = 0, edx = 0 } = leaves[known ? leaf : cpu.model.maxLeaf]?.(cpu, subleaf >>> 0) ?? {};
+  const highest = highestLeaf(cpu);
+  const known = leaf >= 0x8000_0000 ? leaf <= MAX_EXTENDED : leaf <= highest;
+  const { eax = 0, ebx = 0, ecx = 0, edx = 0 } = leaves[known ? leaf : highest]?.(cpu, subleaf >>> 0) ?? {};
   return { eax: eax >>> 0, ebx: ebx >>> 0, ecx: ecx >>> 0, edx: edx >>> 0 };
 }

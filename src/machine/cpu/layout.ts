@@ -92,7 +92,9 @@ export const TSC_MULTIPLIER = 0x3c8;
 
 /** Plain MSR storage, 8 bytes each; `cpu/msr.ts` gives each architectural MSR its index. */
 export const MSRS = 0x400;
-export const MSR_SLOTS = 128; // ..0x800
+export const MSR_SLOTS = 127; // ..0x7f8
+/** Protection-key rights for user pages (u32): SDM Vol. 3, 2.7. */
+export const PKRU = 0x7f8;
 
 /** VMX state of the logical processor; `vmx/state.ts` lays it out. */
 export const VMX_STATE = 0x800;

@@ -5,6 +5,7 @@ import { maskedMoveInstructions } from './masked-move.ts';
 import { monitorInstructions } from './monitor.ts';
 import { msrInstructions } from './msr.ts';
 import { processorInstructions } from './processor.ts';
+import { protectionKeyInstructions } from './protection-keys.ts';
 import { randomInstructions } from './random.ts';
 import { segmentBaseInstructions } from './segment-base.ts';
 import { translationInstructions } from './translation.ts';
@@ -17,6 +18,7 @@ export const controlInstructions: HelperTable = {
   ...maskedMoveInstructions,
   ...monitorInstructions,
   ...msrInstructions,
+  ...protectionKeyInstructions,
   ...randomInstructions,
   ...translationInstructions,
   ...segmentBaseInstructions,

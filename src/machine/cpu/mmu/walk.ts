@@ -15,7 +15,7 @@ import { noteBigPage } from './tlb.ts';
 export const Want = { write: 1, execute: 2, user: 4, implicit: 8, peek: 16 } as const;
 
 /** Page-fault error code: SDM Vol. 3, 4.7. */
-export const PageFault = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const;
+export const PageFault = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16, protectionKey: 32 } as const;
 
 /** Bits common to paging-structure entries: SDM Vol. 3, figure 4-11. */
 const Entry = { PRESENT: 1, WRITABLE: 2, USER: 4, ACCESSED: 0x20, DIRTY: 0x40, PS: 0x80 } as const;
@@ -33,6 +33,8 @@ export const leaf = {
   user: false,
   writable: false,
   executable: false,
+  /** Protection key of a user page: SDM Vol. 3, 4.6.2. */
+  key: 0,
   /** The translation may be cached for reads / writes by the privilege that asked. */
   cacheRead: false,
   cacheWrite: false,
@@ -109,6 +111,13 @@ function fault(cpu: Cpu, bits: number, want: number): -1 {
   return -1;
 }
 
+/** Does PKRU deny a data access to the leaf? Only user pages of IA-32e paging have keys: SDM Vol. 3, 4.6.2. */
+function keyDenies(cpu: Cpu, write: boolean, user: boolean): boolean {
+  if ((cpu.cr4bits & CR4.PKE) === 0 || !leaf.user || !cpu.longMode) return false;
+  const rights = cpu.u32(L.PKRU) >>> (leaf.key * 2);
+  return (rights & 1) !== 0 || (write && (rights & 2) !== 0 && (user || (cpu.cr0bits & CR0.WP) !== 0));
+}
+
 /** SDM Vol. 3, 4.6.1: does the leaf's combined permission admit the access? */
 function permitted(cpu: Cpu, want: number): boolean {
   const write = (want & Want.write) !== 0;
@@ -123,7 +132,8 @@ function finish(cpu: Cpu, high: number, low: number, want: number): PhysAddr {
   const peek = (want & Want.peek) !== 0;
   const write = (want & Want.write) !== 0;
   if (leaf.depth > 0 && !peek) {
-    if (!permitted(cpu, want)) return fault(cpu, PageFault.present, want);
+    const key = (want & Want.execute) === 0 && keyDenies(cpu, write, (want & Want.user) !== 0) ? PageFault.protectionKey : 0;
+    if (key !== 0 || !permitted(cpu, want)) return fault(cpu, PageFault.present | key, want);
     setFlags(cpu, high, low, write);
     if (leaf.pageBits > 12) noteBigPage(cpu, high, low, leaf.pageBits);
   }
@@ -131,11 +141,12 @@ function finish(cpu: Cpu, high: number, low: number, want: number): PhysAddr {
   const nested = guest !== null && guest.nested;
   const dirty = leaf.depth === 0 || (leaf.low[leaf.depth - 1]! & DIRTY) !== 0;
   const supervisorMayWrite = leaf.writable || (cpu.cr0bits & CR0.WP) === 0;
+  const keyMayWrite = !keyDenies(cpu, true, (want & Want.user) !== 0);
   // SMAP depends on RFLAGS.AC, which changes without notice: user pages are then checked at each supervisor access.
   const smap = (want & Want.user) === 0 && leaf.user && (cpu.cr4bits & CR4.SMAP) !== 0;
   leaf.cacheRead = (want & Want.execute) === 0 && !smap;
   // EPT was asked about this access only: a read says nothing about writes.
-  leaf.cacheWrite = leaf.cacheRead && dirty && (want & Want.user ? leaf.writable : supervisorMayWrite) && (write || !nested);
+  leaf.cacheWrite = leaf.cacheRead && keyMayWrite && dirty && (want & Want.user ? leaf.writable : supervisorMayWrite) && (write || !nested);
   if (!nested) return leaf.guestPhysical;
   if (peek) return guest.peek(cpu, leaf.guestPhysical) ?? -1;
   return guest.translate(cpu, leaf.guestPhysical, ACCESSES[want & 7]!, joinLinear(high, low), false);
@@ -219,6 +230,7 @@ function walk64(cpu: Cpu, high: number, low: number, want: number): PhysAddr {
     leaf.user = (permissions & USER) !== 0;
     leaf.writable = (permissions & WRITABLE) !== 0;
     leaf.executable = !noExecute;
+    leaf.key = (entryHigh >>> 27) & 15;
     leaf.pageBits = 12 + (level - 1) * 9;
     const offset = (1 << leaf.pageBits) - 1;
     leaf.guestPhysical = addressHigh + ((entryLow & ~offset & ~0xfff) >>> 0) + ((low & offset) >>> 0);

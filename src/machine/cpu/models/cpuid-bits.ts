@@ -28,7 +28,7 @@ export const cpuidBits: readonly CpuidBit[] = [
     'ebx',
     '0:fsgsbase 1:tsc-adjust 3:bmi1 5:avx2 7:smep 8:bmi2 9:erms 10:invpcid 13:zero-fcs-fds 18:rdseed 19:adx 20:smap 23:clflushopt 24:clwb 29:sha',
   ),
-  ...rows(7, 'ecx', '2:umip 3:pku! 16:la57 22:rdpid 25:cldemote'),
+  ...rows(7, 'ecx', '2:umip 3:pku 16:la57 22:rdpid 25:cldemote'),
   ...rows(7, 'edx', '4:fsrm 14:serialize'),
   ...rows(0xd, 'eax', '0:xsaveopt 1:xsavec 2:xgetbv1 3:xsaves'), // subleaf 1, with what xsave/cpuid.ts says of the components
   ...rows(0x8000_0001, 'edx', '11:syscall 20:nx 26:pdpe1gb 27:rdtscp 29:lm'),

@@ -1,4 +1,5 @@
 /** APIC base, feature control and what identifies the processor: SDM Vol. 4, 2.1. */
+import type { Cpu } from '../cpu.ts';
 import { gp } from '../fault.ts';
 import * as L from '../layout.ts';
 import { xssBits } from '../xsave/components.ts';
@@ -13,8 +14,17 @@ const FEATURE_CONTROL = 5n;
 /** IA32_MISC_ENABLE: fast strings on; branch trace and PEBS unavailable. */
 const MISC_ENABLE = 0x1801n;
 export const MISC_ENABLE_MONITOR = 1n << 18n;
-/** Fast strings, thermal monitor, SpeedStep, MONITOR, MAXPHYADDR-neutral bits that operating systems write back. */
-const MISC_ENABLE_WRITABLE = 0x1_0049n | MISC_ENABLE_MONITOR;
+/** CPUID reports no basic leaf above 02H; the XD bit is not there. */
+const LIMIT_CPUID = 1n << 22n;
+const XD_DISABLE = 1n << 34n;
+/** Fast strings, thermal control circuit, SpeedStep, MONITOR, CPUID limit, xTPR messages, XD; the other bits read as they are. */
+const MISC_ENABLE_WRITABLE = 0x1_0009n | MISC_ENABLE_MONITOR | LIMIT_CPUID | (1n << 23n) | XD_DISABLE;
+
+const miscEnabled = (cpu: Cpu, bit: bigint): boolean => (msrSlot(cpu, MsrSlot.miscEnable) & bit) !== 0n;
+/** What IA32_MISC_ENABLE hides from CPUID and forbids. */
+export const monitorEnabled = (cpu: Cpu): boolean => miscEnabled(cpu, MISC_ENABLE_MONITOR);
+export const cpuidLimited = (cpu: Cpu): boolean => miscEnabled(cpu, LIMIT_CPUID);
+export const xdDisabled = (cpu: Cpu): boolean => miscEnabled(cpu, XD_DISABLE);
 
 /** Bus ratio 10 of 100 MHz in bits 15:8 and 47:40: the TSC runs at 1 GHz. */
 const PLATFORM_INFO = (10n << 40n) | (10n << 8n);

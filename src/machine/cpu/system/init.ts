@@ -72,6 +72,7 @@ function resetVectors(cpu: Cpu): void {
   cpu.setU32(L.FCS, 0);
   cpu.setU32(L.FDS, 0);
   cpu.setU64(L.XCR0, 1n);
+  cpu.setU32(L.PKRU, 0);
 }
 
 /** A start-up IPI: SDM Vol. 3, 8.4.3 and 10.6.1. Ignored unless the processor waits for one. */

@@ -3,6 +3,7 @@ import type { Cpu } from '../cpu.ts';
 import * as L from '../layout.ts';
 import { msrSlot, MsrSlot } from '../msr/row.ts';
 import type { CpuModel } from '../models/model.ts';
+import { writePkru } from '../protection-keys.ts';
 import { fpr, initX87, setFpr } from '../x87/state.ts';
 import {
   clearVectors,
@@ -79,6 +80,17 @@ export const components: readonly Component[] = [
     store: (cpu, view, at) => storeVectors(cpu, view, at, 16),
     load: (cpu, view, at) => loadVectors(cpu, view, at, 16),
     init: (cpu) => clearVectors(cpu, 16),
+  },
+  {
+    bit: 9, name: 'PKRU', feature: 'pku', offset: 2688, size: 8, supervisor: false, aligned: false,
+    inUse: (cpu) => cpu.u32(L.PKRU) !== 0,
+    ranges: (_cpu, at) => [[at, at + 8]],
+    store(cpu, view, at) {
+      view.setUint32(at, cpu.u32(L.PKRU), true);
+      view.setUint32(at + 4, 0, true);
+    },
+    load: (cpu, view, at) => writePkru(cpu, view.getUint32(at, true)),
+    init: (cpu) => writePkru(cpu, 0),
   },
 ]; // prettier-ignore
 

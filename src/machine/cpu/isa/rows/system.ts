@@ -83,6 +83,8 @@ NP 0F 01 .C9 | mwait |
 NP 0F 01 .CA | clac |
 NP 0F 01 .CB | stac |
 NP 0F 01 .D0 | xgetbv |
+NP 0F 01 .EE | rdpkru |
+NP 0F 01 .EF | wrpkru |
 NP 0F 01 .D1 | xsetbv |
 NP 0F 01 .D4 | vmfunc |
 0F 01 .F8 =64 | swapgs |
