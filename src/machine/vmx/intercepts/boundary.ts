@@ -52,20 +52,16 @@ const interruptsBlocked = (cpu: Cpu): boolean => blocked(cpu, STI | MOV_SS) || c
 
 function externalInterrupt(cpu: Cpu, vmcs: Vmcs): boolean {
   if ((vmcs.num(F.pinControls) & Pin.externalInterruptExiting) === 0) return false;
-  while ((cpu.pending & Pending.interrupt) !== 0 && !interruptsBlocked(cpu) && cpu.irq.pending() >= 0) {
-    if (!postsInterrupts(vmcs)) {
-      vmExitExternal(cpu, vmcs);
-      return true;
-    }
-    // With posted interrupts the vector is acknowledged before anything else: 30.6. It does not end the shadow of STI or MOV SS.
-    const vector = cpu.irq.acknowledge();
-    if (!processPosted(cpu, vmcs, vector)) {
-      vmExit(cpu, { reason: ExitReason.externalInterrupt, interruption: (0x8000_0000 | vector) >>> 0 });
-      return true;
-    }
-    if (deliverVirtualInterrupt(cpu, vmcs)) return true;
+  if ((cpu.pending & Pending.interrupt) === 0 || interruptsBlocked(cpu) || cpu.irq.pending() < 0) return false;
+  if (!postsInterrupts(vmcs)) {
+    vmExitExternal(cpu, vmcs);
+    return true;
   }
-  return false;
+  // With posted interrupts the vector is acknowledged before anything else (30.6).
+  const vector = cpu.irq.acknowledge();
+  if (processPosted(cpu, vmcs, vector)) deliverVirtualInterrupt(cpu, vmcs);
+  else vmExit(cpu, { reason: ExitReason.externalInterrupt, interruption: (0x8000_0000 | vector) >>> 0 });
+  return true;
 }
 
 /** The vector is taken from the interrupt controller only with "acknowledge interrupt on exit": SDM Vol. 3, 28.2.2. */
@@ -75,7 +71,7 @@ function vmExitExternal(cpu: Cpu, vmcs: Vmcs): void {
   vmExit(cpu, { reason: ExitReason.externalInterrupt, interruption });
 }
 
-/** GuestHooks.boundary. */
+/** GuestHooks.boundary: true when something happened, which took a tick. */
 export function interceptBoundary(cpu: Cpu): boolean {
   if (initOrSipi(cpu)) return true;
   if (cpu.activity === Activity.waitForSipi) return false;
