@@ -1,4 +1,5 @@
 import { add, div, mul, sqrt, sub } from '../../float/arithmetic.ts';
+import * as quick from '../../float/fast.ts';
 import type { Emitter } from '../../tiers/emitter.ts';
 import type { Value } from '../../wasm/value.ts';
 import type { SemanticsTable } from '../semantics.ts';
@@ -26,6 +27,7 @@ export const addition: Operation = {
     };
   },
   exact: add,
+  quick: { f32: quick.add32, f64: quick.add64 },
 };
 
 export const subtraction: Operation = {
@@ -40,6 +42,7 @@ export const subtraction: Operation = {
     };
   },
   exact: sub,
+  quick: { f32: (a, b) => quick.add32(a, -b), f64: (a, b) => quick.add64(a, -b) },
 };
 
 /** Lanes in which p = a * b is exact, as far as that can be told. */
@@ -61,6 +64,7 @@ export const multiplication: Operation = {
     };
   },
   exact: mul,
+  quick: { f32: quick.mul32, f64: quick.mul64 },
 };
 
 export const division: Operation = {
@@ -75,6 +79,7 @@ export const division: Operation = {
     };
   },
   exact: div,
+  quick: { f32: quick.div32, f64: quick.div64 },
 };
 
 export const root: UnaryOperation = {
@@ -88,6 +93,7 @@ export const root: UnaryOperation = {
     };
   },
   exact: sqrt,
+  quick: { f32: quick.sqrt32, f64: quick.sqrt64 },
 };
 
 export const arithmetic: SemanticsTable = {

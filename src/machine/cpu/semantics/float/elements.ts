@@ -7,7 +7,7 @@ import type { Value } from '../../wasm/value.ts';
 import type { Semantics } from '../semantics.ts';
 import { firstSource, lastSource, requireVectors, vectorOperand } from '../vector/operands.ts';
 import type { VectorPlace } from '../../tiers/vector-place.ts';
-import { exactOperation, type Exact } from './exact.ts';
+import { exactOperation, type Exact, type ExactCall } from './exact.ts';
 import type { Elementwise, Fast } from './instruction.ts';
 import { compute, writePacked, writeScalar } from './instruction.ts';
 import type { Lanes } from './lanes.ts';
@@ -46,18 +46,29 @@ export function numbered(make: (count: number) => Exact): (count: number) => num
 export interface Operation {
   fast(m: Emitter, f: Lanes, a: Value, b: Value): Fast;
   exact(f: Format, env: FloatEnvironment, a: Real, b: Real): Real;
+  /** The host's arithmetic for numbers that are well inside the range, by format: float/fast.ts. */
+  readonly quick?: Readonly<Record<Lanes['name'], (a: number, b: number) => number>>;
 }
 
 /** The same with one operand. */
 export interface UnaryOperation {
   fast(m: Emitter, f: Lanes, a: Value): Fast;
   exact(f: Format, env: FloatEnvironment, a: Real, x: number): Real;
+  readonly quick?: Readonly<Record<Lanes['name'], (a: number) => number>>;
+}
+
+/** Element n of the result from an element of each operand: quickly where that is possible. */
+export function computeElement(call: ExactCall, f: Format, o: Operation, n: number, a: number, atA: number, b: number, atB: number): void {
+  const { name } = f;
+  const quick = name === 'f32' || name === 'f64' ? o.quick?.[name] : undefined;
+  if (quick && call.setDirected(f, n, quick(call.number(f, a, atA), call.number(f, b, atB)))) return;
+  call.set(f, n, o.exact(f, call.env, call.real(f, a, atA), call.real(f, b, atB)));
 }
 
 export function binaryElements(s: Shape, o: Operation): Elementwise {
   const { format, lanes, packed } = s;
   const number = numbered((count) => (call) => {
-    for (let n = 0; n < count; n++) call.set(format, n, o.exact(format, call.env, call.real(format, call.a, n), call.real(format, call.b, n)));
+    for (let n = 0; n < count; n++) computeElement(call, format, o, n, call.a, n, call.b, n);
   });
   return { lanes, packed, fast: (m, a, b) => o.fast(m, lanes, a!, b!), exact: (bytes) => number(elementCount(s, bytes)) };
 }
@@ -65,7 +76,10 @@ export function binaryElements(s: Shape, o: Operation): Elementwise {
 export function unaryElements(s: Shape, o: UnaryOperation): Elementwise {
   const { format, lanes, packed } = s;
   const number = numbered((count) => (call) => {
-    for (let n = 0; n < count; n++) call.set(format, n, o.exact(format, call.env, call.real(format, call.a, n), call.x));
+    for (let n = 0; n < count; n++) {
+      if (o.quick && call.setDirected(format, n, o.quick[lanes.name](call.number(format, call.a, n)))) continue;
+      call.set(format, n, o.exact(format, call.env, call.real(format, call.a, n), call.x));
+    }
   });
   return { lanes, packed, fast: (m, a) => o.fast(m, lanes, a!), exact: (bytes) => number(elementCount(s, bytes)) };
 }

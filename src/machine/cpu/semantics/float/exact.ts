@@ -2,6 +2,7 @@ import type { Cpu } from '../../cpu.ts';
 import { CR4 } from '../../cpu.ts';
 import { Vector } from '../../fault.ts';
 import { FloatEnvironment } from '../../float/environment.ts';
+import { directed32, directed64, inexact } from '../../float/fast.ts';
 import type { Format } from '../../float/format.ts';
 import { f16, f32, f64 } from '../../float/format.ts';
 import type { Real } from '../../float/real.ts';
@@ -34,6 +35,25 @@ export class ExactCall {
   /** Element n of the operand at an address. */
   real(f: Format, address: number, n: number): Real {
     return unpack(f, this.bits(f, address, n), this.env.daz && f !== f16);
+  }
+
+  number(f: Format, address: number, n: number): number {
+    const { view } = this.cpu.m;
+    return f === f64 ? view.getFloat64(address + n * 8, true) : view.getFloat32(address + n * 4, true);
+  }
+
+  /** Element n of the result, just computed by float/fast.ts, in the rounding mode that is set. @returns false if it must be done exactly */
+  setDirected(f: Format, n: number, nearest: number): boolean {
+    if (Number.isNaN(nearest)) return false;
+    const { env } = this;
+    const result = env.rounding === 0 ? nearest : (f === f64 ? directed64 : directed32)(nearest, env.rounding);
+    if (Number.isNaN(result)) return false;
+    const { view } = this.cpu.m;
+    const at = this.cpu.block + L.FLOAT_RESULT;
+    if (f === f64) view.setFloat64(at + n * 8, result, true);
+    else view.setFloat32(at + n * 4, result, true);
+    env.flags |= inexact;
+    return true;
   }
 
   bits(f: Format, address: number, n: number): bigint {

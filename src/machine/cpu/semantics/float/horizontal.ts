@@ -1,11 +1,10 @@
-import { add, sub } from '../../float/arithmetic.ts';
 import type { Value } from '../../wasm/value.ts';
 import type { Semantics, SemanticsTable } from '../semantics.ts';
 import { firstSource, lastSource, requireVectors, vectorOperand } from '../vector/operands.ts';
 import { lanesConst, shuffleLanes } from '../vector/simd.ts';
 import { addition, subtraction } from './arithmetic.ts';
 import type { Operation, Shape } from './elements.ts';
-import { elementCount, numbered, shapes } from './elements.ts';
+import { computeElement, elementCount, numbered, shapes } from './elements.ts';
 import type { ExactCall } from './exact.ts';
 import type { Elementwise } from './instruction.ts';
 import { compute, writePacked } from './instruction.ts';
@@ -26,8 +25,7 @@ function alternating(s: Shape): Semantics {
   const { lanes: f, format } = s;
   const number = numbered((count) => (call) => {
     for (let n = 0; n < count; n++) {
-      const operation = n % 2 === 0 ? sub : add;
-      call.set(format, n, operation(format, call.env, call.real(format, call.a, n), call.real(format, call.b, n)));
+      computeElement(call, format, n % 2 === 0 ? subtraction : addition, n, call.a, n, call.b, n);
     }
   });
   const signs = f.bytes === 4 ? lanesConst(32, [0x8000_0000, 0]) : lanesConst(64, [1n << 63n, 0n]);
@@ -57,7 +55,7 @@ function horizontal(s: Shape, o: Operation): Semantics {
       const k = n % f.count;
       const source = k < half ? call.a : call.b;
       const at = n - k + (k % half) * 2;
-      call.set(format, n, o.exact(format, call.env, call.real(format, source, at), call.real(format, source, at + 1)));
+      computeElement(call, format, o, n, source, at, source, at + 1);
     }
   });
   return instruction({
