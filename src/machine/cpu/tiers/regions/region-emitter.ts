@@ -135,7 +135,7 @@ export class RegionEmitter extends Emitter {
     const { f } = this;
     this.takeCount();
     this.#stores.push(f.hole().code);
-    if (this.#block.delta !== 0) f.do(w.store64(this.c, this.codeAddress(w.i64(0)), L.SLOT_CODE_PAGE));
+    f.do(w.store64(this.c, this.codeAddress(w.i64(0)), L.SLOT_CODE_PAGE));
     const code = this.let(f.call(0, [this.c, w.i32(this.#record), this.left]));
     f.if(code, () => f.return(w.sub(w.i32(0), code)));
     this.#loads.push(f.hole().code);
