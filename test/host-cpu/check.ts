@@ -30,8 +30,10 @@ export function disagreement(c: Case, host: Outcome, pieces: readonly number[] =
 }
 
 /** Runs cases on both sides; a text for each that differs. */
-export function disagreements(cases: readonly Case[], pieces: readonly number[] = []): string[] {
-  const host = runOnHost(cases);
+export const disagreements = (cases: readonly Case[], pieces: readonly number[] = []): string[] => disagreementsWith(cases, runOnHost(cases), pieces);
+
+/** The same where the host has answered already. */
+export function disagreementsWith(cases: readonly Case[], host: readonly Outcome[], pieces: readonly number[] = []): string[] {
   return cases.flatMap((c, n) => {
     const found = disagreement(c, host[n]!, pieces);
     return found.length > 0 ? [`${describeCase(c)}\n    ${found.join('; ')}`] : [];

@@ -14,6 +14,8 @@ export interface Relaxation {
   readonly flags?: number;
   /** x87 registers may be so many units in the last place apart. */
   readonly ulps?: number;
+  /** Where a page fault was is not compared. */
+  readonly address?: 'ignored';
   /** No x87 register is compared. */
   readonly registers?: 'ignored';
   /** Single-precision lanes of vectors may be apart by this much of their value. */
@@ -41,6 +43,12 @@ export const relaxations: readonly Relaxation[] = [
     rows: /^fn(stenv|save)$/,
     memory: (width) => [width === 16 ? [6, 8] : [12, 16]],
     why: 'pointers and opcode of the last instruction: AMD keeps them only for an exception that waits, and Intel does not keep the selectors (SDM Vol. 1, 8.1.8)',
+  },
+  { rows: /^f?x(save|rstor)\w*$/, address: 'ignored', why: 'of an area of several pages AMD looks at the last byte first' },
+  {
+    rows: /^xsaveopt$/,
+    memory: () => [[0, 1024]],
+    why: 'components that were not changed since their XRSTOR need not be written, and it is the processor that notices: SDM Vol. 1, 13.6',
   },
   {
     rows: /^f?x(save|savec|saveopt)$/,

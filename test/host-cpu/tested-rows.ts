@@ -1,6 +1,7 @@
 import type { Row } from '../../src/machine/cpu/isa/row.ts';
 import { rows } from '../../src/machine/cpu/isa/rows/index.ts';
 import type { Case, Mode } from './case.ts';
+import { isX87 } from './random-state.ts';
 
 /** Rows that are not run as single cases, and why. */
 const elsewhere: readonly (readonly [why: string, names: string])[] = [
@@ -35,7 +36,7 @@ export const isPrivileged = (row: Row): boolean => privileged.has(row.name);
 /** A 32-bit push of a segment register writes 16 bits or 32, by processor: SDM Vol. 2, PUSH. */
 export function comparedMemory(row: Row, width: number): Case['memory'] {
   if (row.name === 'push_sreg' && width === 32) return 'ignored';
-  return /^(pusha|enter|cmpxchg8b)$/.test(row.name) ? 'unless faulted' : 'exact';
+  return /^(pusha|enter|cmpxchg8b|f?xsave\w*)$/.test(row.name) ? 'unless faulted' : 'exact';
 }
 
 export const touchesMemory = (row: Row): boolean =>
@@ -47,3 +48,6 @@ export function byName(list: readonly Row[]): [string, Row[]][] {
   for (const row of list) groups.set(row.name, [...(groups.get(row.name) ?? []), row]);
   return [...groups];
 }
+
+/** Vectors, MMX and x87: what state.ts draws values for. */
+export const isVector = (row: Row): boolean => isX87(row) || row.traits.vector || row.operands.some((o) => /^[VWHLPQ]/.test(o)) || row.map > 1;
