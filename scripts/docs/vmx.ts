@@ -5,6 +5,7 @@ import type { CheckRow } from '../../src/machine/vmx/checks/check.ts';
 import { offeredVmxFeatures, vmxFeatures } from '../../src/machine/vmx/features.ts';
 import { F, type VmcsField } from '../../src/machine/vmx/fields.ts';
 import { vmxInstructions } from '../../src/machine/vmx/instructions.ts';
+import { notOffered } from '../../src/machine/vmx/not-offered.ts';
 import { ExitReason, exitReasonName, VmError, vmErrorName } from '../../src/machine/vmx/reasons.ts';
 import type { Blocks } from './blocks.ts';
 import { code, codes, hex, table } from './table.ts';
@@ -22,6 +23,7 @@ export const vmxBlocks: Blocks = {
       ['Feature', 'SDM name', ...cpuModels.map((m) => m.name)],
       vmxFeatures.map((f) => [code(f.name), f.title, ...cpuModels.map((m) => (offeredVmxFeatures(m).has(f.name) ? 'yes' : ''))]),
     ),
+  'not-offered': () => table(['SDM name', 'Where', 'Why not'], notOffered.map((n) => [n.title, `${n.word === 'misc' ? 'IA32_VMX_MISC' : `${n.word} controls`}, bit ${n.bit}`, n.why])), // prettier-ignore
   capabilities: () =>
     table(
       ['MSR', 'Name', ...cpuModels.map((m) => m.name)],

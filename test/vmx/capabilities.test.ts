@@ -4,6 +4,7 @@ import type { CpuModel } from '../../src/machine/cpu/models/model.ts';
 import { allowedSettings, capabilityMsrs, vmxCapabilityMsr } from '../../src/machine/vmx/capabilities.ts';
 import { DEFAULT1, Entry, Exit, Pin, Primary, Secondary, TRUE_CLEARABLE, type ControlWord } from '../../src/machine/vmx/controls.ts';
 import { hasVmxFeature, vmxFeatures, vmxFeaturesOf } from '../../src/machine/vmx/features.ts';
+import { notOffered } from '../../src/machine/vmx/not-offered.ts';
 import { fields, REVISION_ID, VMCS_SIZE } from '../../src/machine/vmx/fields.ts';
 
 const model = (name: string): CpuModel => cpuModels.find((m) => m.name === name)!;
@@ -134,4 +135,34 @@ describe('field rows', () => {
 
 it('all capability MSRs have names', () => {
   for (const msr of capabilityMsrs.values()) expect(msr.name).toMatch(/^IA32_VMX_/);
+});
+
+describe('the inventory of a Skylake server processor', () => {
+  /** Allowed 1-settings of its TRUE capability MSRs, IA32_VMX_PROCBASED_CTLS2 and IA32_VMX_MISC. */
+  const server = {
+    pin: 0xff,
+    primary: 0xfff9_fffe,
+    secondary: 0x25f_ffff & ~(1 << 21),
+    exit: 0x1ff_ffff,
+    entry: 0x3_ffff,
+    misc: 0x7004_c1e7,
+  } as const;
+  const skylake = model('skylake');
+
+  it.each(['pin', 'primary', 'secondary', 'exit', 'entry'] as const)('%s controls: built or explained', (word) => {
+    let may = allowedSettings(skylake, word).may;
+    for (const n of notOffered) if (n.word === word) may |= 1 << n.bit;
+    expect((server[word] & ~may) >>> 0).toBe(0);
+  });
+
+  it('IA32_VMX_MISC', () => {
+    let bits = Number(vmxCapabilityMsr(skylake, 0x485)) | 0x1f;
+    for (const n of notOffered) if (n.word === 'misc') bits |= 1 << n.bit;
+    expect((server.misc & ~bits) >>> 0).toBe(0);
+  });
+
+  it('nothing is both offered and explained away', () => {
+    for (const n of notOffered)
+      if (n.word !== 'misc') expect(allowedSettings(skylake, n.word).may & (1 << n.bit) & ~DEFAULT1[n.word], n.title).toBe(0);
+  });
 });

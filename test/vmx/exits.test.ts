@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { CR4, Flag } from '../../src/machine/cpu/cpu.ts';
+import { rows } from '../../src/machine/cpu/isa/rows/index.ts';
 import type { Insn } from '../../src/machine/cpu/isa/insn.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { setCodeSegment } from '../../src/machine/cpu/system/segments.ts';
 import { Primary, Secondary } from '../../src/machine/vmx/controls.ts';
 import { F } from '../../src/machine/vmx/fields.ts';
+import { intercepts } from '../../src/machine/vmx/hooks.ts';
 import { At, insn, memory, Rig, type Outcome } from './rig.ts';
 
 type Prepare = (rig: Rig) => void;
@@ -129,6 +131,8 @@ const cases: readonly ExitCase[] = [
   { name: 'rdtscp', vmcs: all(primary(Primary.rdtscExiting), secondary(Secondary.enableRdtscp)), outcome: 'exit 51' },
   { name: 'rdtscp', vmcs: secondary(Secondary.enableRdtscp), outcome: 'ok' },
   { name: 'rdtscp', outcome: '#6', why: 'not enabled' },
+  { name: 'rdpid', model: 'max', vmcs: secondary(Secondary.enableRdtscp), outcome: 'ok' },
+  { name: 'rdpid', model: 'max', outcome: '#6', why: 'not enabled' },
   { name: 'rdpmc', vmcs: primary(Primary.rdpmcExiting), outcome: 'exit 15' },
   { name: 'rdpmc', vmcs: primary(Primary.rdpmcExiting), guest: cpl3, outcome: '#13(0)' },
   { name: 'pause', vmcs: primary(Primary.pauseExiting), guest: cpl3, outcome: 'exit 40' },
@@ -503,4 +507,12 @@ describe('TSC offset', () => {
     expect(rig.run(insn('rdtsc'))).toBe('ok');
     expect(rig.cpu.gpr(0)).toBe(5000n);
   });
+});
+
+it('every instruction that is intercepted is written in TypeScript, where intercepts are asked', () => {
+  for (const name of intercepts.keys()) {
+    const found = rows.filter((row) => row.name === name);
+    expect(found.length, name).toBeGreaterThan(0);
+    for (const row of found) expect(row.helper, `${name} ${row.encoding}`).toBe(true);
+  }
 });

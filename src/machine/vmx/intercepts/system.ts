@@ -97,6 +97,11 @@ export const systemIntercepts: InterceptTable = {
     if ((cpu.cpl > 0 && (cpu.cr4bits & CR4.TSD) !== 0) || !primaryOn(vmcs, Primary.rdtscExiting)) return false;
     exitAt(cpu, insn, ExitReason.rdtscp);
   },
+  // It reads IA32_TSC_AUX as RDTSCP does, and depends on the same control.
+  rdpid(_cpu, _insn, vmcs) {
+    if (!secondaryOn(vmcs, Secondary.enableRdtscp)) throw ud();
+    return false;
+  },
   pause(cpu, insn, vmcs) {
     // "PAUSE exiting" goes before "PAUSE-loop exiting", which is for CPL 0 only.
     const loop = !primaryOn(vmcs, Primary.pauseExiting);
