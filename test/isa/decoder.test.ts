@@ -11,10 +11,8 @@ import { Random } from '../host-cpu/random.ts';
 
 /** Instructions that are not built yet: all of these CPUID features, by iced's names. */
 const unbuiltFeatures = new Set([
-  'MMX', 'SSE', 'SSE2', 'SSSE3', // forms with MMX registers
-  'SSE4_2', // CRC32
   'SSE4A', 'D3NOW', 'D3NOWEXT',
-  'GFNI', 'MOVBE', 'ADX', 'RDRAND', 'RDSEED', 'MOVDIRI', 'MOVDIR64B', 'CLWB', 'CLFLUSHOPT', 'SERIALIZE', 'PTWRITE', 'WAITPKG',
+  'GFNI', 'MOVDIRI', 'MOVDIR64B', 'PTWRITE', 'WAITPKG',
   'PKU', 'RTM', 'HLE_or_RTM', 'CET_SS', 'UINTR', 'ENQCMD', 'RAO_INT', 'WRMSRNS', 'PCONFIG', 'TSE', 'MSRLIST', 'HRESET', 'CLDEMOTE',
   'KL', 'AESKLE', 'AESKLE+WIDE_KL', // key locker
   'OSS', 'SEV_SNP', 'TSXLDTRK', 'CMPCCXADD', 'SMX', 'SGX1', 'SVM', 'SKINIT_or_SVM', 'SEV_ES', 'SNP', 'INVLPGB', 'MCOMMIT', 'MONITORX', 'CLZERO', 'RDPRU', // other vendors' and modes
@@ -23,13 +21,11 @@ const unbuiltFeatures = new Set([
 ]); // prettier-ignore
 const unbuilt = (features: string): boolean =>
   unbuiltFeatures.has(features) ||
-  /^(FMA|F16C|BMI|LZCNT|AVX512|AVX_|AVX10|AVX.*(GFNI|VAES|SM3|SM4|SHA512)|VAES|VPCLMUL|AMX|KNC|XOP|SM|SHA512|CET_IBT|MPX|SVM|TDX)/.test(features);
+  /^(AVX512|AVX_|AVX10|AVX.*(GFNI|VAES|SM3|SM4|SHA512)|VAES|VPCLMUL|AMX|KNC|XOP|SM|SHA512|CET_IBT|MPX|SVM|TDX)/.test(features);
 
 /** Single mnemonics beyond whole features, and why. */
 const unbuiltMnemonics: Readonly<Record<string, string>> = {
   Reservednop: 'reserved hint NOPs of 0F 0D with a register operand',
-  Tzcnt: 'without BMI1 the encoding is BSF',
-  Lzcnt: 'without LZCNT the encoding is BSR',
   Loadall: 'the 80286 only',
   Loadallreset286: 'the 80286 only',
   Storeall: 'the 80386 only',

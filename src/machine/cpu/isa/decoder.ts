@@ -376,7 +376,7 @@ interface Candidates {
 
 function select(candidates: readonly Row[], prefix: number, modrm: number): Row | undefined {
   for (const row of candidates) {
-    if (row.prefix >= 0 && row.prefix !== prefix) continue;
+    if (row.prefix === -2 ? prefix >= 0xf2 : row.prefix >= 0 && row.prefix !== prefix) continue;
     if (row.modrmByte >= 0 && row.modrmByte !== modrm) continue;
     if (row.extension >= 0 && row.extension !== ((modrm >> 3) & 7)) continue;
     if (row.form !== 'any' && (row.form === 'memory') !== modrm < 0xc0) continue;
@@ -416,7 +416,7 @@ function buildTable(offered: readonly Row[]): (Candidates | undefined)[] {
     // A whole ModRM byte is more specific than an extension, a mandatory prefix more than none.
     list.sort((a, b) => Number(b.modrmByte >= 0) - Number(a.modrmByte >= 0) || Number(b.prefix > 0) - Number(a.prefix > 0));
     const only = list.length === 1 ? list[0]! : undefined;
-    const simple = only && only.prefix < 0 && only.extension < 0 && only.modrmByte < 0 && only.form === 'any' ? only : undefined;
+    const simple = only && only.prefix === -1 && only.extension < 0 && only.modrmByte < 0 && only.form === 'any' ? only : undefined;
     return { rows: list, needsModrm: list.some((r) => r.hasModrm), simple };
   });
 }

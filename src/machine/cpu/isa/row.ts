@@ -3,7 +3,7 @@
  *
  *     encoding | name operands | attributes
  *
- * encoding, as in the SDM: opcode bytes in hex after an optional mandatory prefix (NP, 66, F2, F3), `+r` (register in the
+ * encoding, as in the SDM: opcode bytes in hex after an optional mandatory prefix (NP, NFx, 66, F2, F3), `+r` (register in the
  * low three bits), `/r` (ModRM), `/0`..`/7` (opcode extension), `m` or `r` after it (memory or register only), or a whole
  * ModRM byte as a last hex byte after a dot: `0F 01 .C1`. `!64` invalid in 64-bit mode, `=64` only there. With VEX, the first
  * word is `VEX.128.66.0F.WIG`: length (128, 256, LZ, LIG), prefix, map, W; without W, W is the size of general registers.
@@ -25,7 +25,7 @@ export interface Row {
   readonly operands: readonly string[];
   readonly map: 0 | 1 | 2 | 3;
   readonly opcode: number;
-  /** Mandatory prefix: -1 none looked at, 0 none allowed (NP), else the byte. */
+  /** Mandatory prefix: -1 none looked at, -2 neither F2 nor F3 allowed (NFx), 0 none allowed (NP), else the byte. */
   readonly prefix: number;
   readonly plusRegister: boolean;
   readonly hasModrm: boolean;
@@ -150,6 +150,7 @@ export function parseRow(line: string): Row {
   let inLegacy = true;
   for (const [n, word] of words.entries()) {
     if (n === 0 && word === 'NP') prefix = 0;
+    else if (n === 0 && word === 'NFx') prefix = -2;
     else if (vex && word === '/is4') continue;
     else if (n === 0 && !vex && /^(66|F2|F3)$/.test(word) && words[1] === '0F') prefix = parseInt(word, 16);
     else if (n === 0 && word === 'F3' && words[1] === '90') prefix = 0xf3;

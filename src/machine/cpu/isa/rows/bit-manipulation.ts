@@ -19,8 +19,8 @@ VEX.LZ.F2.0F38 F7 /r | shrx Gy Ey By |
 VEX.LZ.F2.0F3A F0 /r | rorx Gy Ey Ib |
 66 0F 38 F6 /r | adcx Gy Ey |
 F3 0F 38 F6 /r | adox Gy Ey |
-0F 38 F0 /rm | movbe Gv Ev |
-0F 38 F1 /rm | movbe Ev Gv |
+NFx 0F 38 F0 /rm | movbe Gv Ev |
+NFx 0F 38 F1 /rm | movbe Ev Gv |
 F2 0F 38 F0 /r | crc32 Gd Eb |
 F2 0F 38 F1 /r | crc32 Gd Ev |
 `);

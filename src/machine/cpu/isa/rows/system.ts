@@ -134,8 +134,8 @@ NP 0F C7 /6m | vmptrld M |
 66 0F C7 /6m | vmclear M |
 F3 0F C7 /6m | vmxon M |
 NP 0F C7 /7m | vmptrst M |
-0F C7 /6r | rdrand Ev |
-0F C7 /7r | rdseed Ev |
+NFx 0F C7 /6r | rdrand Ev |
+NFx 0F C7 /7r | rdseed Ev |
 F3 0F C7 /7r | rdpid |
 0F FF /r | ud |
 66 0F 38 80 /rm | invept Gy M | f64
