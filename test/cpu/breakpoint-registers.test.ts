@@ -141,12 +141,35 @@ describe('I/O breakpoints: SDM Vol. 3, 18.3.1.2', () => {
   });
 });
 
+describe('the trap flag on a repeated string instruction: SDM Vol. 3, 18.3.1.4', () => {
+  it('traps after each iteration, with RF in the image but after the last', () => {
+    const machine = machineWith('f3a4 f4');
+    const cpu = machine.cpus[0]!;
+    cpu.setGpr(1, 3n);
+    cpu.rflags |= 0x100;
+    const images: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      machine.run(3); // the iteration, the trap, HLT in the handler
+      const word = (at: number): number => Number(machine.memory.read64(Number(cpu.rsp) + at));
+      images.push(`${word(0) - CODE} ${(word(16) & 0x1_0000) !== 0 ? 'RF' : '-'} rcx ${cpu.gpr(1)}`);
+      machine.memory.write(HANDLERS + 16, 2, 0xcf48); // iretq
+      cpu.activity = 0;
+      cpu.rip = BigInt(HANDLERS + 16);
+      machine.run(1);
+      machine.memory.write(HANDLERS + 16, 1, 0xf4);
+    }
+    expect(images).toEqual(['0 RF rcx 2', '0 RF rcx 1', '2 - rcx 0']);
+  });
+});
+
 describe('instruction breakpoints: SDM Vol. 3, 18.3.1.1', () => {
   it.each<readonly [string, string, number, number, Seen]>([
     ['before the instruction', '90 90 f4', 1, 0, trap(1)],
     ['not with RF', '90 f4', 0, 0x1_0000, none],
     ['RF ends after one instruction', '90 90 f4', 1, 0x1_0000, trap(1)],
     ['not after MOV SS', '8e13 90 f4', 2, 0, none],
+    ['once for a repeated instruction, after RF', 'f3a4 90 f4', 0, 0x1_0000, none],
+    ['again for a jump to itself', 'eb00 ebfc f4', 0, 0x1_0000, trap(0)],
     ['not inside an instruction', 'b890909090 f4', 1, 0, none],
   ])('%s', (_, program, offset, flags, expected) => {
     const machine = machineWith(program);

@@ -4,6 +4,7 @@ import { Vector } from './fault.ts';
 import { hasInstructionBreakpoints, instructionBreakpoints, trapNoted } from './breakpoint-registers.ts';
 import * as L from './layout.ts';
 import { linearRip } from './block-finder.ts';
+import { atRepetition } from './repetition.ts';
 import { deliverEvent } from './system/deliver.ts';
 import { resetCpu, startup } from './system/init.ts';
 
@@ -98,11 +99,14 @@ export function instructionBreakpoint(cpu: Cpu): boolean {
 
 /**
  * After an instruction executed alone: the shadows it stood in end, RF ends, a trap flag that was set before it traps
- * (SDM Vol. 3, 6.8.3, 18.3.1.4).
+ * (SDM Vol. 3, 6.8.3, 18.3.1.4). Between iterations of a repeated string instruction RF is set: what interrupts it
+ * returns without another instruction breakpoint (18.3.1.1).
  */
-export function afterSingleStep(cpu: Cpu, single: number, shadowBefore: number): void {
+export function afterSingleStep(cpu: Cpu, single: number, shadowBefore: number, ripBefore: bigint): void {
   if (single & Single.shadow && (cpu.interruptibility & SHADOW) === shadowBefore) cpu.interruptibility &= ~SHADOW;
-  if (single & Single.resumeFlag) cpu.sysflags &= ~Flag.RF;
+  const repeating = (single & (Single.trap | Single.debug | Single.resumeFlag)) !== 0 && cpu.rip === ripBefore && atRepetition(cpu);
+  if (repeating) cpu.sysflags |= Flag.RF;
+  else if (single & Single.resumeFlag) cpu.sysflags &= ~Flag.RF;
   if (single & Single.trap && (cpu.interruptibility & Interruptibility.movSs) === 0) {
     cpu.setU64(L.PENDING_DEBUG, cpu.u64(L.PENDING_DEBUG) | 0x4000n);
     cpu.setU32(L.PENDING, cpu.pending | P.debug);

@@ -212,9 +212,10 @@ export class Runner {
       return;
     }
     const shadow = shadowOf(cpu);
+    const { rip } = cpu;
     this.#eventDelivered = false;
     this.#runExact(cpu, 1);
-    if (!this.#eventDelivered && !this.stop) afterSingleStep(cpu, single, shadow);
+    if (!this.#eventDelivered && !this.stop) afterSingleStep(cpu, single, shadow, rip);
   }
 
   /** Exactly `n` instructions or fewer, through a block made for it. */
