@@ -121,6 +121,8 @@ export class Cpu {
   readonly machine: MachineServices;
   /** Set by the machine: the local APIC of this CPU. */
   irq!: InterruptSource;
+  /** The FERR# pin, which says that an unmasked x87 exception waits while CR0.NE is clear; wired by the machine. */
+  ferr: (asserted: boolean) => void = () => {};
   /** The VMX hooks while in VMX non-root operation, else null (kept by vmx/, restored from VMX_MODE). */
   guest: GuestHooks | null = null;
   readonly segments: readonly Segment[];

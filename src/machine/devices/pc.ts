@@ -1,5 +1,6 @@
 import type { MachineServices } from '../machine-services.ts';
 import { AcpiPm } from './acpi-pm.ts';
+import { COPROCESSOR_IRQ, CoprocessorError } from './coprocessor-error.ts';
 import { mapDebugPorts } from './debug-ports.ts';
 import type { Device } from './device.ts';
 import { FwCfg, fwCfgItems } from './fw-cfg.ts';
@@ -102,6 +103,7 @@ export function createPc(machine: MachineServices, options: PcOptions): PcDevice
   mapDebugPorts(ports, options.onDebugConsole ?? ignore, options.onDebugExit ?? ignore);
   const fwCfg = new FwCfg(ports, fwCfgItems(memory.ramSize, cpus.length));
   const testDevice = options.testDevice === true ? [new PcTestDevice(machine, (n) => (n < 16 ? isaIrq(n) : (on) => ioapic.setLine(n, on)))] : [];
+  const coprocessorError = new CoprocessorError(ports, cpus, isaIrq(COPROCESSOR_IRQ));
   const legacy = new LegacyPorts(ports);
 
   // Interrupt controllers come first, so that a line that a device drives in its own reset finds them ready.
@@ -119,6 +121,7 @@ export function createPc(machine: MachineServices, options: PcOptions): PcDevice
     ...(com2 ? [com2] : []),
     fwCfg,
     ...testDevice,
+    coprocessorError,
     legacy,
   ];
   const pc: PcDevices = {

@@ -4,7 +4,7 @@ import { nm } from '../fault.ts';
 import type { HelperTable } from '../helper.ts';
 import * as L from '../layout.ts';
 import { readMemory, writeMemory } from '../system/operands.ts';
-import { initX87, setControl } from './state.ts';
+import { initX87, setControl, setStatus } from './state.ts';
 import { checkPendingX87, clearC1, computing, decrementTop, incrementTop, noWait, pop, setEmpty, waiting } from './unit.ts';
 
 /** Control of the unit: SDM Vol. 1, 8.3.13 and 5.2.6. */
@@ -20,7 +20,7 @@ const KEPT_BY_FNCLEX = 0x7f00;
 
 export const control: HelperTable = {
   fninit: noWait(initX87),
-  fnclex: noWait((cpu) => cpu.setU32(L.FSW, cpu.u32(L.FSW) & KEPT_BY_FNCLEX)),
+  fnclex: noWait((cpu) => setStatus(cpu, cpu.u32(L.FSW) & KEPT_BY_FNCLEX)),
   fnstcw: noWait((cpu, insn) => writeMemory(cpu, insn, 16, BigInt(cpu.u32(L.FCW)))),
   fldcw: waiting((cpu, insn) => setControl(cpu, Number(readMemory(cpu, insn, 16)))),
   fnstsw_m: noWait((cpu, insn) => writeMemory(cpu, insn, 16, BigInt(cpu.u32(L.FSW)))),

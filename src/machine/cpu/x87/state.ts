@@ -1,4 +1,4 @@
-import type { Cpu } from '../cpu.ts';
+import { CR0, type Cpu } from '../cpu.ts';
 import * as L from '../layout.ts';
 import { initX87Pointers } from './pointers.ts';
 
@@ -38,10 +38,13 @@ export function setControl(cpu: Cpu, fcw: number): void {
   setStatus(cpu, cpu.u32(L.FSW));
 }
 
-/** ES and B follow from the exception flags and the masks. */
+/** ES and B follow from the exception flags and the masks; with CR0.NE clear, so does the pin FERR#. */
 export function setStatus(cpu: Cpu, fsw: number): void {
+  const before = cpu.u32(L.FSW) & Status.ES;
   const unmasked = fsw & ~cpu.u32(L.FCW) & EXCEPTIONS;
   cpu.setU32(L.FSW, (fsw & 0xffff & ~ES_AND_B) | (unmasked !== 0 ? ES_AND_B : 0));
+  if ((before !== 0) === (unmasked !== 0)) return;
+  if (unmasked === 0 || (cpu.cr0bits & CR0.NE) === 0) cpu.ferr(unmasked !== 0);
 }
 
 export const isEmpty = (cpu: Cpu, n: number): boolean => ((cpu.u32(L.FTW) >> (n * 2)) & 3) === 3;
@@ -86,7 +89,7 @@ export function setAbridgedTags(cpu: Cpu, bits: number): void {
 /** FNINIT: SDM Vol. 2, FINIT; the data registers keep their contents. */
 export function initX87(cpu: Cpu): void {
   cpu.setU32(L.FCW, 0x37f);
-  cpu.setU32(L.FSW, 0);
+  setStatus(cpu, 0);
   cpu.setU32(L.FTW, 0xffff);
   initX87Pointers(cpu);
 }

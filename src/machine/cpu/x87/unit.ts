@@ -22,7 +22,10 @@ export function checkX87(cpu: Cpu): void {
   if ((cpu.cr0bits & (CR0.EM | CR0.TS)) !== 0) throw nm();
 }
 
-/** Waiting instructions report a pending exception first: as #MF, or in the PC's old way when CR0.NE is clear (SDM Vol. 1, 8.7). */
+/**
+ * Waiting instructions report a pending exception first: as #MF; or, when CR0.NE is clear, it was reported by FERR# as it arose (SDM Vol. 1,
+ * 8.7). Then a processor waits here for the interrupt; this one goes on, as under IGNNE#.
+ */
 export function checkPendingX87(cpu: Cpu): void {
   if (!exceptionPending(cpu)) return;
   if ((cpu.cr0bits & CR0.NE) !== 0) throw new GuestFault(Vector.MF);
