@@ -105,7 +105,23 @@ describe('the PC', () => {
     expect(new Set(all.map((d) => d.name)).size).toBe(all.length);
     for (const d of all) expect(d.describe().length).toBeGreaterThan(5);
     expect(all.map((d) => d.name)).toEqual([
-      ...['lapic0', 'lapic1', 'ioapic', 'pic', 'pci', 'acpi-pm', 'pit', 'rtc', 'i8042', 'port92', 'com1', 'com2', 'fw-cfg', 'legacy-ports'],
+      ...[
+        'lapic0',
+        'lapic1',
+        'ioapic',
+        'pic',
+        'pci',
+        'acpi-pm',
+        'pit',
+        'rtc',
+        'i8042',
+        'port92',
+        'com1',
+        'com2',
+        'fw-cfg',
+        'coprocessor-error',
+        'legacy-ports',
+      ],
     ]);
   });
 
