@@ -70,7 +70,7 @@ function cast(mold: Mold, random: Random, afresh: boolean): Case {
     endBits: setup.bits,
     seed: BigInt(random.below(SEEDS)),
     gpr,
-    ...mold.vector.fix(randomState(row, random, draft.target)),
+    ...mold.vector.fix(randomState(row, random, draft.target, where === 'edge')),
     flags: (random.u32() & (0x8d5 | (row.string ? 0x400 : 0))) | (!unaligned && random.chance(12) ? AC : 0),
     undefinedFlags: undefinedFlags(row.name, mold.count(gpr[RCX]!), width),
     memory: comparedMemory(row, width),

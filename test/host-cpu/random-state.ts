@@ -41,9 +41,12 @@ const plain = Array.from({ length: 4 }, (_, n) => {
   return { xmm: all.slice(0, 32), ymmHigh: all.slice(32) };
 });
 
-/** @param target where the memory operand lies, if there is one */
-export function randomState(row: Row, random: Random, target: number | undefined): VectorState {
-  const x87 = isX87(row) || isMmx(row) || savesState(row) ? randomX87(random, isMmx(row) || random.chance(16)) : undefined;
+/**
+ * @param target where the memory operand lies, if there is one
+ * @param atEdge it may fault: whether that or a pending #MF comes first is the processor's own for MMX (SDM Vol. 3, table 6-2)
+ */
+export function randomState(row: Row, random: Random, target: number | undefined, atEdge: boolean): VectorState {
+  const x87 = isX87(row) || isMmx(row) || savesState(row) ? randomX87(random, isMmx(row) || random.chance(16), atEdge && !isX87(row)) : undefined;
   const vector = isVector(row) || savesState(row);
   const kind = vector ? kindOf(row.name, random) : 'int';
   const patch = target === undefined ? undefined : randomPatch(row, kind, random, target);

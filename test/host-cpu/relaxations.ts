@@ -44,7 +44,11 @@ export const relaxations: readonly Relaxation[] = [
     memory: (width) => [width === 16 ? [6, 8] : [12, 16]],
     why: 'pointers and opcode of the last instruction: AMD keeps them only for an exception that waits, and Intel does not keep the selectors (SDM Vol. 1, 8.1.8)',
   },
-  { rows: /^f?x(save|rstor)\w*$/, address: 'ignored', why: 'of an area of several pages AMD looks at the last byte first' },
+  {
+    rows: /^f?x(save|rstor)\w*$|^f(n?save|rstor|n?stenv|ldenv)$/,
+    address: 'ignored',
+    why: 'which part of an area in two pages is looked at first is the processor\'s own: AMD begins at the end',
+  },
   {
     rows: /^xsaveopt$/,
     memory: () => [[0, 1024]],

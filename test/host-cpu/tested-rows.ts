@@ -36,7 +36,7 @@ export const isPrivileged = (row: Row): boolean => privileged.has(row.name);
 /** A 32-bit push of a segment register writes 16 bits or 32, by processor: SDM Vol. 2, PUSH. */
 export function comparedMemory(row: Row, width: number): Case['memory'] {
   if (row.name === 'push_sreg' && width === 32) return 'ignored';
-  return /^(pusha|enter|cmpxchg8b|f?xsave\w*)$/.test(row.name) ? 'unless faulted' : 'exact';
+  return /^(pusha|enter|cmpxchg8b|f?xsave\w*|fn(save|stenv))$/.test(row.name) ? 'unless faulted' : 'exact';
 }
 
 export const touchesMemory = (row: Row): boolean =>

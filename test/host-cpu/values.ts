@@ -132,15 +132,15 @@ export function randomMxcsr(random: Random): number {
   return masks | rounding | (random.chance(6) ? 0x8000 : 0) | (random.chance(6) ? 0x40 : 0) | (random.chance(3) ? random.u32() & 0x3f : 0);
 }
 
-/** The x87 part of an FXSAVE image (SDM Vol. 1, 10.5.1): mostly with values in the registers that matter and all exceptions masked. */
-export function randomX87(random: Random, mmx: boolean): Uint8Array {
+/** The x87 part of an FXSAVE image (SDM Vol. 1, 10.5.1): mostly with values in the registers that matter and all exceptions masked. `quiet`: none waits. */
+export function randomX87(random: Random, mmx: boolean, quiet = false): Uint8Array {
   const image = new Uint8Array(160);
   const view = new DataView(image.buffer);
   const masks = random.chance(4) ? random.u32() & 0x3f : 0x3f;
   const precision = random.chance(3) ? random.pick([0, 2, 3]) : 3;
   view.setUint16(0, masks | 0x40 | (precision << 8) | (random.chance(2) ? random.below(4) << 10 : 0), true);
   // Flags that are set already; one that is not masked waits to be reported by the next waiting instruction.
-  const flags = random.chance(3) ? random.u32() & 0x3f & (random.chance(4) ? 0x3f : masks) : 0;
+  const flags = random.chance(3) ? random.u32() & 0x3f & (random.chance(4) && !quiet ? 0x3f : masks) : 0;
   const stackFault = random.chance(8) && (flags & 1) !== 0 ? 0x40 : 0;
   const pending = (flags & ~masks & 0x3f) !== 0 ? 0x8080 : 0;
   view.setUint16(2, flags | stackFault | pending | (random.u32() & 0x4700) | (random.below(8) << 11), true);
