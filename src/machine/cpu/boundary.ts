@@ -69,6 +69,15 @@ function event(cpu: Cpu, e: Parameters<typeof deliverEvent>[1]): true {
 
 const interruptible = (cpu: Cpu): boolean => (cpu.sysflags & Flag.IF) !== 0 && (cpu.interruptibility & SHADOW) === 0;
 
+/**
+ * Must the boundary be looked at before the next instruction? An interrupt that is pending while IF is clear can wait, except
+ * in a guest, where it may cause a VM exit all the same: whatever sets IF is an instruction after which this is asked again.
+ */
+export function calls(cpu: Cpu): boolean {
+  const pending = cpu.pending;
+  return pending !== 0 && (pending !== P.interrupt || (cpu.sysflags & Flag.IF) !== 0 || cpu.guest !== null);
+}
+
 /** Does the CPU execute instructions now? */
 export const isRunnable = (cpu: Cpu): boolean => cpu.activity === Activity.active;
 

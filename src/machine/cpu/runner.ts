@@ -4,7 +4,7 @@ import type { MachineServices } from '../machine-services.ts';
 import type { StopReason } from '../stop.ts';
 import type { PhysAddr } from '../memory/address.ts';
 import { BlockFinder, CS_BASE, linearRip, ripOf } from './block-finder.ts';
-import { afterSingleStep, boundary, instructionBreakpoint, isRunnable, needsSingleStep, shadowOf } from './boundary.ts';
+import { afterSingleStep, boundary, calls, instructionBreakpoint, isRunnable, needsSingleStep, shadowOf } from './boundary.ts';
 import { dropNoted, trapNoted } from './breakpoint-registers.ts';
 import type { Cpu } from './cpu.ts';
 import { Flag } from './cpu.ts';
@@ -407,7 +407,7 @@ export class Runner {
     if ((cpu.sysflags & Flag.AC) !== alignment) selectTlb(cpu); // alignment checks have a TLB half of their own
     setSlowAddress(cpu);
     trapNoted(cpu);
-    if (this.leave || needsSingleStep(cpu) !== 0 || cpu.activity !== 0 || cpu.pending !== 0) {
+    if (this.leave || needsSingleStep(cpu) !== 0 || cpu.activity !== 0 || calls(cpu)) {
       this.#leaveAt(cpu, record, left);
       return Exit.stop;
     }
