@@ -1,4 +1,4 @@
-import { avxRows, maskMoveRows } from '../../src/machine/cpu/isa/rows/avx.ts';
+import { avxRows, vectorHelperRows } from '../../src/machine/cpu/isa/rows/avx.ts';
 import { bitManipulationRows } from '../../src/machine/cpu/isa/rows/bit-manipulation.ts';
 import { floatRows } from '../../src/machine/cpu/isa/rows/float.ts';
 import { f16cRows, fmaRows } from '../../src/machine/cpu/isa/rows/fma.ts';
@@ -69,7 +69,7 @@ const groups: Readonly<Record<string, readonly Row[]>> = {
   sse: sseRows,
   'sse-integer': sseIntegerRows,
   crypto: cryptoRows,
-  avx: [...avxRows, ...maskMoveRows],
+  avx: [...avxRows, ...vectorHelperRows],
   float: floatRows,
   fma: [...fmaRows, ...f16cRows],
 };

@@ -8,12 +8,41 @@ export interface ImportedFunction {
   readonly result?: Type;
 }
 
-function flatten(code: Code, out: number[]): number[] {
-  for (const item of code) {
-    if (typeof item === 'number') out.push(item);
-    else flatten(item, out);
+/** Bytes as they are written. Sizes are filled in afterwards, in five bytes each (LEB128 may be longer than it must). */
+class Sink {
+  #bytes = new Uint8Array(1 << 16);
+  #at = 0;
+
+  write(code: Code): void {
+    // An index loop: this runs for every byte that is emitted.
+    for (let n = 0; n < code.length; n++) {
+      const item = code[n]!;
+      if (typeof item !== 'number') this.write(item);
+      else {
+        if (this.#at === this.#bytes.length) this.#grow();
+        this.#bytes[this.#at++] = item;
+      }
+    }
   }
-  return out;
+
+  /** What `body` writes, with its size before it. */
+  sized(body: () => void): void {
+    this.write([0, 0, 0, 0, 0]);
+    const start = this.#at;
+    body();
+    let size = this.#at - start;
+    for (let n = 5; n > 0; n--, size >>>= 7) this.#bytes[start - n] = (size & 0x7f) | (n > 1 ? 0x80 : 0);
+  }
+
+  done(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#at);
+  }
+
+  #grow(): void {
+    const larger = new Uint8Array(this.#bytes.length * 2);
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+  }
 }
 
 const text = (s: string): number[] => [...uleb(s.length), ...new TextEncoder().encode(s)];
@@ -39,42 +68,35 @@ export function buildModule(
 ): Uint8Array<ArrayBuffer> {
   const functions = Object.entries(exports);
   const types = [...indirect, ...imports, ...functions.map(([, f]) => f)].map((f) => signature(f.params, f.result));
-  const sections: number[][] = [];
-  const section = (id: number, count: number, bytes: readonly number[]): void => {
-    const head = uleb(count);
-    sections.push([id, ...uleb(head.length + bytes.length), ...head]);
-    sections.push(bytes as number[]);
+  const sink = new Sink();
+  sink.write([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+  const section = (id: number, count: number, body: () => void): void => {
+    sink.write([id]);
+    sink.sized(() => {
+      sink.write(uleb(count));
+      body();
+    });
   };
-  section(1, types.length, types.flat());
-  const limits = [...text('env'), ...text('memory'), 2, 1, 1, ...uleb(0x1_0000)];
-  const table = indirect.length > 0 ? [...text('env'), ...text('table'), 1, 0x70, 0, 0] : [];
-  const functionImports = imports.flatMap((f, n) => [...text('env'), ...text(f.name), 0, ...uleb(indirect.length + n)]);
-  section(2, imports.length + 1 + (table.length > 0 ? 1 : 0), [...limits, ...table, ...functionImports]);
-  section(
-    3,
-    functions.length,
-    functions.flatMap((_, n) => uleb(indirect.length + imports.length + n)),
-  );
-  section(
-    7,
-    functions.length,
-    functions.flatMap(([name], n) => [...text(name), 0, ...uleb(imports.length + n)]),
-  );
-  const bodies: number[] = [];
-  for (const [, f] of functions) {
-    const locals = f.locals.flatMap((t) => [1, typeCode[t]]);
-    const body = flatten([[...uleb(f.locals.length), ...locals], f.body, [0x0b]], []);
-    for (const b of uleb(body.length)) bodies.push(b);
-    for (const b of body) bodies.push(b);
-  }
-  section(10, functions.length, bodies);
-  const size = sections.reduce((n, s) => n + s.length, 8);
-  const out = new Uint8Array(size);
-  out.set([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
-  let at = 8;
-  for (const s of sections) {
-    out.set(s, at);
-    at += s.length;
-  }
-  return out;
+  section(1, types.length, () => sink.write(types));
+  section(2, imports.length + 1 + (indirect.length > 0 ? 1 : 0), () => {
+    sink.write([text('env'), text('memory'), 2, 1, 1, uleb(0x1_0000)]);
+    if (indirect.length > 0) sink.write([text('env'), text('table'), 1, 0x70, 0, 0]);
+    for (const [n, f] of imports.entries()) sink.write([text('env'), text(f.name), 0, uleb(indirect.length + n)]);
+  });
+  section(3, functions.length, () => {
+    for (let n = 0; n < functions.length; n++) sink.write(uleb(indirect.length + imports.length + n));
+  });
+  section(7, functions.length, () => {
+    for (const [n, [name]] of functions.entries()) sink.write([text(name), 0, uleb(imports.length + n)]);
+  });
+  section(10, functions.length, () => {
+    for (const [, f] of functions)
+      sink.sized(() => {
+        sink.write(uleb(f.locals.length));
+        for (const type of f.locals) sink.write([1, typeCode[type]]);
+        sink.write(f.body);
+        sink.write([0x0b]);
+      });
+  });
+  return sink.done();
 }

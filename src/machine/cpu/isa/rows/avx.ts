@@ -34,9 +34,12 @@ VEX.128.66.0F38.W0 0E /r | vtestps V W16 |
 VEX.256.66.0F38.W0 0E /r | vtestps V W32 |
 VEX.128.66.0F38.W0 0F /r | vtestpd V W16 |
 VEX.256.66.0F38.W0 0F /r | vtestpd V W32 |
-VEX.128.66.0F38.W0 18 /r | vbroadcast32 V W4 |
-VEX.256.66.0F38.W0 18 /r | vbroadcast32 V W4 |
-VEX.256.66.0F38.W0 19 /r | vbroadcast64 V W8 |
+VEX.128.66.0F38.W0 18 /rm | vbroadcast32 V W4 |
+VEX.128.66.0F38.W0 18 /rr | vbroadcast32 V W4 |
+VEX.256.66.0F38.W0 18 /rm | vbroadcast32 V W4 |
+VEX.256.66.0F38.W0 18 /rr | vbroadcast32 V W4 |
+VEX.256.66.0F38.W0 19 /rm | vbroadcast64 V W8 |
+VEX.256.66.0F38.W0 19 /rr | vbroadcast64 V W8 |
 VEX.256.66.0F38.W0 1A /rm | vbroadcast128 V W16 |
 VEX.256.66.0F38.W0 5A /rm | vbroadcast128 V W16 |
 VEX.128.66.0F38.W0 58 /r | vbroadcast32 V W4 |
@@ -99,7 +102,7 @@ VEX.256.66.0F38.W1 93 /rm | vgatherqq V W8 H | vsib
 );
 
 /** Written in TypeScript. MASKMOVDQU's address is in rDI. */
-export const maskMoveRows = parseRows(`
+export const vectorHelperRows = parseRows(`
 VEX.LZ.0F.WIG AE /2m | vldmxcsr M | helper
 VEX.LZ.0F.WIG AE /3m | vstmxcsr M | helper
 66 0F F7 /rr | maskmovdqu V W16 | helper

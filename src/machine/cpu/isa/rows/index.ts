@@ -1,5 +1,5 @@
 import type { Row } from '../row.ts';
-import { avxRows, maskMoveRows } from './avx.ts';
+import { avxRows, vectorHelperRows } from './avx.ts';
 import { bitManipulationRows } from './bit-manipulation.ts';
 import { floatRows } from './float.ts';
 import { f16cRows, fmaRows } from './fma.ts';
@@ -21,7 +21,7 @@ export const rows: readonly Row[] = [
   ...sseIntegerRows,
   ...cryptoRows,
   ...avxRows,
-  ...maskMoveRows,
+  ...vectorHelperRows,
   ...floatRows,
   ...fmaRows,
   ...f16cRows,
