@@ -24,6 +24,8 @@ const advance = (m: Emitter, register: number, by: Value): void => {
 interface StringOperation {
   /** CMPS and SCAS end early by ZF. */
   readonly compares: boolean;
+  /** MOVS and STOS can be done for many elements at once; do they read from [rSI]? */
+  readonly bulk?: 'rsi' | 'rax';
   iterate(m: Emitter, by: Local): void;
 }
 
@@ -48,6 +50,7 @@ function repeated(op: StringOperation): Semantics {
       m.takeCount();
       m.next();
     });
+    if (op.bulk) bulk(m, op.bulk);
     op.iterate(m, by);
     rcx.set(w.sub(rcx.get(), w.i64(1)));
     m.takeCount();
@@ -61,6 +64,54 @@ function repeated(op: StringOperation): Semantics {
     m.leaveIfAsked(m.here());
     m.again();
   };
+}
+
+const min = (m: Emitter, a: Value, b: Value): Local => {
+  const x = m.let(a);
+  const y = m.let(b);
+  return m.let(w.select(w.ltU(x, y), x, y));
+};
+
+/**
+ * As many iterations at once as lie in one page of plain RAM for each operand that the TLB knows (so nothing can fault, and
+ * nobody watches) and as the budget allows. An element is copied after the other, upwards: what is copied may have been
+ * written just before. Whatever does not fit, the iteration that follows does.
+ */
+function bulk(m: Emitter, source: 'rsi' | 'rax'): void {
+  const { f } = m;
+  const size = m.width / 8;
+  const rcx = m.register(RCX, 64);
+  const [rdi, rsi] = [m.register(RDI, 64), m.register(RSI, 64)];
+  const roomAt = (address: Value): Value => w.shrU(w.sub(w.i32(4096), w.and(w.wrap(address), w.i32(0xfff))), w.i32(Math.log2(size)));
+  f.if(w.eqz(w.and(w.load32(m.c, SYSFLAGS), w.i32(Flag.DF))), () => {
+    const to = m.let(m.lookup(rdi.get(), AccessKind.write));
+    const from = m.let(source === 'rsi' ? m.lookup(rsi.get(), AccessKind.read) : w.i32(-1));
+    f.if(w.select(to, from, w.i32(0)), () => {
+      // The block is entered again while there is budget for one more iteration.
+      const budget = w.add(w.sub(m.left, m.floor), w.i32(1));
+      let room: Value = min(m, budget, roomAt(rdi.get()));
+      if (source === 'rsi') room = min(m, room, roomAt(rsi.get()));
+      const n = m.let(w.wrap(min(m, rcx.get(), w.unsigned64(room))));
+      f.if(w.gtU(n, w.i32(1)), () => {
+        const bytes = m.let(w.shl(n, w.i32(Math.log2(size))));
+        const end = m.let(w.add(to, bytes));
+        const value = source === 'rax' ? m.let(m.register(RAX, m.width).get()) : undefined;
+        f.loop((more) => {
+          f.do(storeWidth(to, value ?? loadWidth(from, m.width), m.width));
+          f.set(to, w.add(to, w.i32(size)));
+          if (!value) f.set(from, w.add(from, w.i32(size)));
+          f.brIf(more, w.ltU(to, end));
+        });
+        const moved = m.let(w.unsigned64(bytes));
+        rdi.set(w.add(rdi.get(), moved));
+        if (source === 'rsi') rsi.set(w.add(rsi.get(), moved));
+        rcx.set(w.sub(rcx.get(), w.unsigned64(n)));
+        f.set(m.left, w.sub(m.left, n));
+        f.if(w.eqz(rcx.get()), () => m.next());
+        m.again();
+      });
+    });
+  });
 }
 
 const read = (m: Emitter, register: number): Local => {
@@ -78,9 +129,10 @@ const write = (m: Emitter, v: Value, by: Local, source: boolean): void => {
 };
 
 export const strings: SemanticsTable = {
-  movs: repeated({ compares: false, iterate: (m, by) => write(m, read(m, RSI), by, true) }),
+  movs: repeated({ compares: false, bulk: 'rsi', iterate: (m, by) => write(m, read(m, RSI), by, true) }),
   stos: repeated({
     compares: false,
+    bulk: 'rax',
     iterate: (m, by) => write(m, m.let(m.register(RAX, m.width).get()), by, false),
   }), // prettier-ignore
   lods: repeated({

@@ -247,6 +247,15 @@ export class Emitter {
     return address;
   }
 
+  /** The same where the TLB knows the page of the address, else 0: nothing is called, nothing can fault. */
+  lookup(linear: Value, kind: number): Local {
+    const ea = this.let(linear);
+    const offset = w.and(w.wrap(w.shrU(ea, w.i64(7))), w.i32((TLB_ENTRIES - 1) << 5));
+    const entry = this.let(w.add(w.load32(this.c, L.TLB), offset));
+    const known = w.eq(w.load64(entry, kind === AccessKind.read ? 0 : 8), w.and(ea, w.i64(-4096)));
+    return this.let(w.select(known, w.add(w.load32(entry, 16), w.and(w.wrap(ea), w.i32(0xfff))), w.i32(0)));
+  }
+
   memory(linear: Value, width: Width, kind: number): Place {
     const address = this.translate(linear, width / 8, kind);
     return {
