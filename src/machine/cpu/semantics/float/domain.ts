@@ -1,6 +1,7 @@
+import type { Emitter } from '../../tiers/emitter.ts';
 import type { Value } from '../../wasm/value.ts';
 import type { Lanes } from './lanes.ts';
-import { and, or } from './lanes.ts';
+import { all, and, or } from './lanes.ts';
 
 /**
  * Which operands and results a fast path may have, as masks of lanes. A number without its sign bit, shifted left by one, is ordered as it
@@ -24,11 +25,34 @@ const SMALLEST = { f32: 2 ** -126, f64: 2 ** -1022 } as const;
 /** A normal number or infinite: what operands mostly are. */
 export const ordinary = (f: Lanes, v: Value): Value => f.ge(f.abs(v), f.number(SMALLEST[f.name]));
 
-/** The same of operands, and of a result that it is neither infinite nor the smallest normal number; so it is finite, and no NaN came in. */
-export const likelyRight = (f: Lanes, result: Value, ...operands: readonly Value[]): Value => {
-  const least = [result, ...operands].map((v) => f.abs(v)).reduce((a, b) => f.pmin(a, b));
-  return and(f.gt(least, f.number(SMALLEST[f.name])), f.lt(f.abs(result), f.number(Infinity)));
-};
+/** What is found out of a result and its operands, cheaply: the constants are shared, and nothing is computed before it is needed. */
+export interface Examined {
+  /** No operand is zero, denormal, infinite or a NaN, and the result is an ordinary number. */
+  readonly likely: Value;
+  /**
+   * Neither overflow nor underflow was near, and no operand was denormal.
+   * @param zero where a result of zero is right
+   */
+  good(zero: Value): Value;
+}
+
+/** The result is looked at for being finite, which says that no NaN and (but for a divisor) no infinity came in. */
+export function examine(m: Emitter, f: Lanes, result: Value, ...operands: readonly Value[]): Examined {
+  const smallest = m.let(f.number(SMALLEST[f.name]));
+  const size = m.let(f.abs(result));
+  const sizes = operands.map((v) => m.let(f.abs(v)));
+  const finite = m.let(f.lt(size, f.number(Infinity)));
+  return {
+    likely: and(
+      finite,
+      f.gt(
+        [size, ...sizes].reduce<Value>((a, b) => f.pmin(a, b), size),
+        smallest,
+      ),
+    ),
+    good: (zero) => all(finite, or(f.gt(size, smallest), zero), ...operands.map((v, n) => or(f.ge(sizes[n]!, smallest), isZero(f, v)))),
+  };
+}
 
 /** No denormal number: DE cannot be raised, and DAZ makes no difference. */
 export const noDenormal = (f: Lanes, v: Value): Value =>

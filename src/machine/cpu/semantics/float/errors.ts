@@ -19,7 +19,7 @@ function high(m: Emitter, f: Lanes, a: Value): Value {
   return m.let(f.sub(c, f.sub(c, a)));
 }
 
-/** a * b - p, for p = a * b rounded: Dekker's product. Exact while a, b and p keep to `productRange`. */
+/** a * b - p, for p = a * b rounded: Dekker's product. Exact while splitting does not overflow nor the error underflow. */
 export function productError(m: Emitter, f: Lanes, a: Value, b: Value, p: Value): Value {
   const ah = high(m, f, a);
   const bh = high(m, f, b);
@@ -28,7 +28,3 @@ export function productError(m: Emitter, f: Lanes, a: Value, b: Value, p: Value)
   const t = m.let(f.add(f.sub(f.mul(ah, bh), p), f.mul(ah, bl)));
   return f.add(f.add(t, f.mul(al, bh)), f.mul(al, bl));
 }
-
-/** Exponents between which `productError` is exact: of the factors (no overflow in splitting), of the product (no underflow of the error). */
-export const productRange = (f: Lanes): { readonly factor: number; readonly product: number } =>
-  f.bytes === 4 ? { factor: 110, product: -77 } : { factor: 990, product: -915 };
