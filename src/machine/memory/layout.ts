@@ -18,7 +18,7 @@ export const CPU_BLOCK_SIZE = 0x2000;
  * supervisor and a user half (CPL 3), so that neither a privilege change nor a VM entry flushes.
  */
 export const TLB_ENTRIES = 1024;
-export const TLB_ENTRY_SIZE = 32; // i64 read tag, i64 write tag, i32 host page, i32 physical page number, 8 spare
+export const TLB_ENTRY_SIZE = 32; // i64 read tag, i64 write tag, i32 host page, i32 physical page number, i32 written since seen, i32 host minus linear
 export const CODE_TLB_ENTRIES = 512;
 export const CODE_TLB_ENTRY_SIZE = 16; // i64 tag, i32 code page table address, 4 spare
 export const TLB_HALF_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE + CODE_TLB_ENTRIES * CODE_TLB_ENTRY_SIZE;

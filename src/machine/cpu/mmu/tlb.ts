@@ -20,6 +20,8 @@ import { CR0, CR4, EFER, Flag, type Cpu } from '../cpu.ts';
 export const READ_TAG = 0;
 export const WRITE_TAG = 8;
 export const HOST_PAGE = 16;
+/** What emitted code adds to the low half of a linear address. */
+export const HOST_DELTA = 28;
 export const PHYS_PAGE = 20;
 /** Nonzero: a write is allowed, but must be seen (the page has decoded code), so there is no write tag. */
 const SEEN_WRITE = 24;
@@ -267,6 +269,7 @@ export function insertDataAt(
   u32[at + (WRITE_TAG >> 2)] = writable ? page : INVALID;
   u32[at + (WRITE_TAG >> 2) + 1] = high;
   u32[at + (HOST_PAGE >> 2)] = hostPage;
+  u32[at + (HOST_DELTA >> 2)] = hostPage - page;
   u32[at + (PHYS_PAGE >> 2)] = physPage;
   u32[at + (SEEN_WRITE >> 2)] = seenWrite ? 1 : 0;
 }

@@ -237,7 +237,7 @@ export class Emitter {
     const address = this.f.temp('i32');
     this.f.if(
       w.eq(tag, w.and(last, w.i64(-4096))),
-      () => this.f.set(address, w.add(w.load32(entry, 16), w.and(w.wrap(ea), w.i32(0xfff)))),
+      () => this.f.set(address, w.add(w.load32(entry, 28), w.wrap(ea))),
       () => {
         this.f.do(w.store64(this.c, ea, L.SLOW_ADDRESS));
         this.f.set(address, this.call('slow', w.i32(bytes | (kind << 8))));

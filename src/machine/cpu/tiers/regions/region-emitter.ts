@@ -333,7 +333,7 @@ export class RegionEmitter extends Emitter {
     const last = bytes === 1 ? ea : w.add(ea, w.i64(bytes - 1));
     const tag = w.load64(entry, (kind & 3) === AccessKind.read ? 0 : 8);
     f.if(w.ne(tag, w.and(last, w.i64(-4096))), () => this.leave());
-    return this.let(w.add(w.load32(entry, 16), w.and(w.wrap(ea), w.i32(0xfff))));
+    return this.let(w.add(w.load32(entry, 28), w.wrap(ea)));
   }
 
   // ---- flags
