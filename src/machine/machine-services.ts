@@ -16,6 +16,8 @@ export interface MachineServices {
   readonly probe: Probe | null;
   /** Leave emitted code at the next instruction boundary: something pending or a deadline changed. */
   kick(): void;
+  /** The CPU whose turn it is waits for another: with several CPUs its turn ends with this instruction. */
+  yieldTurn(): void;
   /** Whole-machine requests; carried out at the next boundary. */
   request(what: 'reset' | 'power-off' | 'triple-fault', code?: number): void;
   /** Decoded code is stale: its page was written or its breakpoints changed. */

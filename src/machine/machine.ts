@@ -142,6 +142,10 @@ export class Machine implements Debuggable, MachineServices {
     this.runner.leave = true;
   }
 
+  yieldTurn(): void {
+    if (this.cpus.length > 1) this.runner.yieldTurn();
+  }
+
   request(what: 'reset' | 'power-off' | 'triple-fault'): void {
     if (what === 'triple-fault') this.#stop({ kind: 'triple-fault', cpu: this.scheduler.turn });
     else this.#stop({ kind: what });

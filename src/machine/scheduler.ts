@@ -55,9 +55,10 @@ export class Scheduler {
     this.#runner.beginSlice(this.used);
     const done = left > 0 ? this.#runner.runCpu(cpu, Math.min(ticks, left)) : 0;
     this.used += done;
-    if (this.#runner.stop) return done;
+    if (this.#runner.yielded) this.#yield();
+    else if (this.#runner.stop) return done;
     // The turn ends when it is used up, or when the CPU halted.
-    if (this.used >= this.#limit() || !isRunnable(cpu)) this.#endTurn();
+    else if (this.used >= this.#limit() || !isRunnable(cpu)) this.#endTurn();
     return done;
   }
 
@@ -72,8 +73,15 @@ export class Scheduler {
     this.#runner.beginSlice(this.used);
     const done = this.#runner.stepCpu(cpu);
     this.used += done;
-    if (this.used >= this.#limit() || !isRunnable(cpu)) this.#endTurn();
+    if (this.#runner.yielded) this.#yield();
+    else if (this.used >= this.#limit() || !isRunnable(cpu)) this.#endTurn();
     return done;
+  }
+
+  /** PAUSE: the CPU waits until the others have had the same time. */
+  #yield(): void {
+    this.used = Math.max(this.used, this.#limit());
+    this.#endTurn();
   }
 
   #beginRound(): void {

@@ -52,6 +52,7 @@ export class ToyMachine implements DebuggedMachine {
       kick: () => {},
       request: () => {},
       invalidateCode: () => {},
+      yieldTurn: () => {},
     };
     const skylake = cpuModel('skylake')!;
     const left = new Set([...skylake.features, ...features].filter((f) => !features.includes(`-${f}`) && !f.startsWith('-')));

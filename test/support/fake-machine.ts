@@ -107,6 +107,7 @@ export function fakeMachine(options: FakeMachineOptions = {}): FakeMachine {
     kicks: 0,
     kick: () => void machine.kicks++,
     request: (what, code) => void requests.push({ what, code }),
+    yieldTurn: () => {},
     invalidateCode: (page) => void invalidated.push(page),
   };
   for (let n = 0; n < (options.cpus ?? 1); n++) {

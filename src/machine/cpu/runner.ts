@@ -68,6 +68,8 @@ export class Runner {
   readonly #run: RunFunction;
   /** Set to leave emitted code at the end of the current instruction. */
   leave = false;
+  /** The CPU gave up the rest of its turn. */
+  yielded = false;
   /** Set to end the slice: a stop was asked for. */
   stop = false;
   /** By CPU: the count of retired instructions at which a stop was reported, so that resuming goes on from there. */
@@ -127,6 +129,12 @@ export class Runner {
   beginSlice(done: number): void {
     this.#done = done;
     this.#calloutRecord = OUTSIDE;
+    this.yielded = false;
+  }
+
+  yieldTurn(): void {
+    this.yielded = true;
+    this.leave = true;
   }
 
   /** Executes exactly one instruction (or delivers one event), whatever breakpoint stands there. Returns the ticks done. */
@@ -145,7 +153,7 @@ export class Runner {
    */
   runCpu(cpu: Cpu, ticks: number): number {
     const start = this.#done;
-    while (this.#done - start < ticks && !this.stop) {
+    while (this.#done - start < ticks && !this.stop && !this.yielded) {
       this.leave = false;
       if (boundary(cpu)) {
         this.#tick(cpu, 1);

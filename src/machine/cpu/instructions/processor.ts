@@ -30,7 +30,10 @@ export const processorInstructions: HelperTable = {
   wbnoinvd: cacheFlush,
   clac: (cpu) => setAc(cpu, false),
   stac: (cpu) => setAc(cpu, true),
-  pause() {},
+  // A loop that waits for another CPU: its turn is over. In VMX non-root operation PAUSE-loop exiting counts the time between them.
+  pause(cpu) {
+    if (!cpu.guest) cpu.machine.yieldTurn();
+  },
   /** Every helper ends its block, and no store waits: all that was asked for has happened already. */
   serialize() {},
 };
