@@ -1,3 +1,4 @@
+import { featuresOf } from '../../src/machine/cpu/isa/features.ts';
 import { avxRows, vectorHelperRows } from '../../src/machine/cpu/isa/rows/avx.ts';
 import { bitManipulationRows } from '../../src/machine/cpu/isa/rows/bit-manipulation.ts';
 import { floatRows } from '../../src/machine/cpu/isa/rows/float.ts';
@@ -11,6 +12,7 @@ import { systemRows } from '../../src/machine/cpu/isa/rows/system.ts';
 import { x87Rows } from '../../src/machine/cpu/isa/rows/x87.ts';
 import type { Row } from '../../src/machine/cpu/isa/row.ts';
 import { cpuidBits } from '../../src/machine/cpu/models/cpuid-bits.ts';
+import { dependencies } from '../../src/machine/cpu/models/dependencies.ts';
 import { cpuModels } from '../../src/machine/cpu/models/index.ts';
 import { adjustableFeatures } from '../../src/machine/cpu/models/parse.ts';
 import { vmxFeatures } from '../../src/machine/vmx/features.ts';
@@ -94,12 +96,14 @@ export const cpuBlocks: Blocks = {
     ),
   features: () =>
     table(
-      ['Feature', 'CPUID', ...cpuModels.map((m) => m.name)],
+      ['Feature', 'CPUID', 'Needs', 'Opcode rows', ...cpuModels.map((m) => m.name)],
       cpuidBits
         .filter((b) => b.built)
         .map((b) => [
           code(b.feature),
           `${hex(b.leaf)} ${b.register.toUpperCase()} bit ${b.bit}`,
+          dependencies[b.feature] === undefined ? '' : code(dependencies[b.feature]!),
+          rows.filter((r) => featuresOf(r).includes(b.feature)).length || '',
           ...cpuModels.map((m) => yes(m.features.has(b.feature))),
         ]),
     ),
