@@ -133,3 +133,28 @@ describe('stores are seen', () => {
     expect(quadwords(machine, DATA + 0xff0, 4)).toEqual(expected);
   });
 });
+
+describe('known answers: Intel, white papers on the AES and carry-less multiplication instructions', () => {
+  const STATE = 0x7b5b54657374566563746f725d53475dn;
+  const KEY = 0x48692853686179295b477565726f6e5dn;
+  const ONES = (1n << 128n) - 1n;
+  it.each([
+    ['AESENC', '660f38dcc1', STATE, KEY, 0xa8311c2f9fdba3c58b104b58ded7e595n],
+    ['AESENCLAST', '660f38ddc1', STATE, KEY, 0xc7fb881e938c5964177ec42553fdc611n],
+    ['AESDEC', '660f38dec1', STATE, KEY, 0x138ac342faea2787b58eb95eb730392an],
+    ['AESDECLAST', '660f38dfc1', STATE, KEY, 0xc5a391ef6b317f95d410637b72a593d0n],
+    ['AESIMC', '660f38dbc1', KEY, STATE, 0x627a6f6644b109c82b18330a81c3b3e5n],
+    ['AESKEYGENASSIST', '660f3adfc101', STATE, 0x3c4fcf098815f7aba6d2ae2816157e2bn, 0x01eb848beb848a013424b5e524b5e434n],
+    ['PCLMULLQLQDQ', '660f3a44c100', STATE, KEY, 0x1d4d84c85c3440c0929633d5d36f0451n],
+    ['PCLMULHQLQDQ', '660f3a44c101', STATE, KEY, 0x1a2bf6db3a30862fbabf262df4b7d5c9n],
+    ['PCLMULLQHQDQ', '660f3a44c110', STATE, KEY, 0x1bd17c8d556ab5a17fa540ac2a281315n],
+    ['PCLMULHQHQDQ', '660f3a44c111', STATE, KEY, 0x1d1e1f2c592e7c45d66ee03e410fd4edn],
+    ['PCLMULQDQ, where most carries would be', '660f3a44c100', ONES, ONES, 0x5555_5555_5555_5555_5555_5555_5555_5555n],
+  ])('%s', (_name, hex, a, b, expected) => {
+    const halves = (v: bigint): [bigint, bigint] => [BigInt.asUintN(64, v), v >> 64n];
+    const { cpu, events } = runBytes(hex, (c) => (setYmm(c, 0, ...halves(a)), setYmm(c, 1, ...halves(b))));
+    expect(events).toEqual([]);
+    const [low = 0n, high = 0n] = ymm(cpu, 0);
+    expect((high << 64n) | low).toBe(expected);
+  });
+});
