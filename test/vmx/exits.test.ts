@@ -3,6 +3,7 @@ import { CR4, Flag } from '../../src/machine/cpu/cpu.ts';
 import { rows } from '../../src/machine/cpu/isa/rows/index.ts';
 import type { Insn } from '../../src/machine/cpu/isa/insn.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
+import { MsrSlot, setMsrSlot } from '../../src/machine/cpu/msr.ts';
 import { setCodeSegment } from '../../src/machine/cpu/system/segments.ts';
 import { Primary, Secondary } from '../../src/machine/vmx/controls.ts';
 import { F } from '../../src/machine/vmx/fields.ts';
@@ -133,6 +134,18 @@ const cases: readonly ExitCase[] = [
   { name: 'rdtscp', outcome: '#6', why: 'not enabled' },
   { name: 'rdpid', model: 'max', vmcs: secondary(Secondary.enableRdtscp), outcome: 'ok' },
   { name: 'rdpid', model: 'max', outcome: '#6', why: 'not enabled' },
+  ...(['xsaves', 'xrstors'] as const).flatMap((name): ExitCase[] => {
+    const enabled = secondary(Secondary.enableXsaves);
+    const bitmap: Prepare = (rig) => rig.set(F.xssExitingBitmap, 0x100);
+    const xss = all(cr4(CR4.OSXSAVE), gpr(0, 0x100n), gpr(2, 0n), ({ cpu }) => setMsrSlot(cpu, MsrSlot.xss, 0x100n));
+    const outcome = name === 'xsaves' ? 'exit 63' : 'exit 64';
+    return [
+      { name, insn: SIB, vmcs: all(enabled, bitmap), guest: xss, outcome, qualification: 0x10n, info: SIB_INFO },
+      { name, insn: SIB, vmcs: bitmap, guest: xss, outcome: '#6', why: 'not enabled' },
+      { name, insn: SIB, vmcs: all(enabled, bitmap), guest: all(xss, cpl3), outcome: '#13(0)', why: 'the privilege fault comes first' },
+      { name, insn: SIB, vmcs: all(enabled, bitmap), guest: gpr(0, 0x100n), outcome: '#6', why: 'CR4.OSXSAVE is 0' },
+    ];
+  }),
   { name: 'rdpmc', vmcs: primary(Primary.rdpmcExiting), outcome: 'exit 15' },
   { name: 'rdpmc', vmcs: primary(Primary.rdpmcExiting), guest: cpl3, outcome: '#13(0)' },
   { name: 'pause', vmcs: primary(Primary.pauseExiting), guest: cpl3, outcome: 'exit 40' },
