@@ -177,7 +177,7 @@ export class Decoder {
           : rep === 0xf3
             ? PAUSE
             : NOP
-        : (candidates.simple ?? select(candidates.rows, rep !== 0 ? rep : opsizePrefix ? 0x66 : 0, modrm));
+        : (candidates.simple ?? choose(candidates, rep !== 0 ? rep : opsizePrefix ? 0x66 : 0, modrm));
     if (row === undefined) return 'undefined';
     this.row = row;
     this.modrm = row.hasModrm ? modrm : -1;
@@ -229,7 +229,8 @@ export class Decoder {
     this.immLow = 0;
     this.immHigh = 0;
     this.imm2 = 0;
-    for (const operand of row.operands) if (!this.#immediate(operand)) return false;
+    const { immediates } = row;
+    for (let n = 0; n < immediates.length; n++) this.#immediate(immediates[n]!);
     return this.#at <= this.#end;
   }
 
@@ -316,54 +317,51 @@ export class Decoder {
     return this.#at <= this.#end;
   }
 
-  #immediate(operand: string): boolean {
-    const opsize = this.opsize;
-    switch (operand) {
-      case 'Ib':
-      case 'Ibs':
-      case 'Jb':
+  /** By the number that row.ts gives the operand (`Immediate`). */
+  #immediate(kind: number): void {
+    const { opsize } = this;
+    switch (kind) {
+      case 1: // Ib
         this.immLow = this.#signed(1);
-        if (operand === 'Ib' && opsize !== 8) this.immLow &= 0xff;
+        if (opsize !== 8) this.immLow &= 0xff;
         break;
-      case 'Lx':
+      case 2: // Ibs, Jb
+        this.immLow = this.#signed(1);
+        break;
+      case 3: // Lx
         this.immLow = this.#signed(1);
         this.is4 = (this.immLow >> 4) & (this.mode === 64 ? 15 : 7);
         break;
-      case 'Ib2':
+      case 4: // Ib2
         this.imm2 = this.#signed(1) & 0xff;
         break;
-      case 'Iw':
+      case 5: // Iw
         this.immLow = this.#signed(2) & 0xffff;
         break;
-      case 'Iz':
-      case 'Jz':
+      case 6: // Iz, Jz
         this.immLow = this.#signed(opsize === 16 ? 2 : 4);
         break;
-      case 'Iv':
+      case 7: // Iv
         this.immLow = this.#signed(opsize === 16 ? 2 : 4);
         if (opsize === 64) {
           this.immHigh = this.#signed(4);
-          return true;
+          return;
         }
         break;
-      case 'Ob':
-      case 'Ov':
+      case 8: // Ob, Ov
         this.isMemory = true;
         this.disp = this.#signed(this.addrsize === 16 ? 2 : 4);
         if (this.addrsize === 16) this.disp &= 0xffff;
         this.dispHigh = this.addrsize === 64 ? this.#signed(4) : 0;
-        return true;
-      case 'Ap':
+        return;
+      default: // Ap
         this.immLow = this.#signed(opsize === 16 ? 2 : 4);
         if (opsize === 16) this.immLow &= 0xffff;
         this.imm2 = this.#signed(2) & 0xffff;
         this.immHigh = 0;
-        return true;
-      default:
-        return true;
+        return;
     }
     this.immHigh = this.immLow >> 31;
-    return true;
   }
 }
 
@@ -372,6 +370,16 @@ interface Candidates {
   readonly needsModrm: boolean;
   /** The row when there is nothing to choose by. */
   readonly simple: Row | undefined;
+  /** What `choose` found before; null: nothing. */
+  readonly choices: (Row | null | undefined)[];
+}
+
+/** `select`, remembered by prefix and ModRM byte. */
+function choose(candidates: Candidates, prefix: number, modrm: number): Row | undefined {
+  const at = ((prefix === 0 ? 0 : prefix === 0x66 ? 1 : prefix === 0xf3 ? 2 : 3) << 8) | (modrm & 0xff);
+  let row = candidates.choices[at];
+  if (row === undefined) candidates.choices[at] = row = select(candidates.rows, prefix, modrm) ?? null;
+  return row ?? undefined;
 }
 
 function select(candidates: readonly Row[], prefix: number, modrm: number): Row | undefined {
@@ -417,7 +425,7 @@ function buildTable(offered: readonly Row[]): (Candidates | undefined)[] {
     list.sort((a, b) => Number(b.modrmByte >= 0) - Number(a.modrmByte >= 0) || Number(b.prefix > 0) - Number(a.prefix > 0));
     const only = list.length === 1 ? list[0]! : undefined;
     const simple = only && only.prefix === -1 && only.extension < 0 && only.modrmByte < 0 && only.form === 'any' ? only : undefined;
-    return { rows: list, needsModrm: list.some((r) => r.hasModrm), simple };
+    return { rows: list, needsModrm: list.some((r) => r.hasModrm), simple, choices: new Array<Row | null | undefined>(1024).fill(undefined) };
   });
 }
 

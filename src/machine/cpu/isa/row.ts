@@ -58,11 +58,20 @@ export interface Row {
   readonly elements: boolean;
   /** Name of the unit whose functions the handlers are, `avx/vpaddb`; empty: the interpreter. */
   readonly unit: string;
+  /** The operands that bytes after ModRM belong to, as numbers (`Immediate`), in order. */
+  readonly immediates: readonly number[];
+  /** Where the operands' registers go in a record (tiers/block-builder.ts), worked out when first needed. */
+  fields: Uint8Array | undefined;
   /** What follows from the above, worked out once because decoding asks for it again and again. */
   readonly traits: RowTraits;
   /** Handler numbers by `handlerIndex`, filled by the interpreter generator; 0: none. */
   readonly handlers: Uint16Array;
 }
+
+/** Kinds of immediates, by operand. */
+export const Immediate: Readonly<Record<string, number>> = {
+  Ib: 1, Ibs: 2, Jb: 2, Lx: 3, Ib2: 4, Iw: 5, Iz: 6, Jz: 6, Iv: 7, Ob: 8, Ov: 8, Ap: 9,
+}; // prettier-ignore
 
 export interface RowTraits {
   /** A vector register takes part; then the operand size matters only if a general one (`general`) does too. */
@@ -194,6 +203,8 @@ export function parseRow(line: string): Row {
     vsib: attribute.has('vsib'),
     elements: attribute.has('vsib') || attribute.has('elements'),
     unit: valueOf('unit') === undefined ? '' : `${valueOf('unit')}/${name}`,
+    immediates: operands.flatMap((o) => Immediate[o] ?? []),
+    fields: undefined,
     traits: traitsOf(name, operands, attribute, vectorBytes),
     handlers: new Uint16Array(256),
   }; // prettier-ignore

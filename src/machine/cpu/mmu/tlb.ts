@@ -163,8 +163,9 @@ function currentHalves(cpu: Cpu): readonly Half[] {
   return [halves[context * 2]!, halves[context * 2 + 1]!, halves[HALVES]!];
 }
 
-/** A page of 2^bits bytes as one number. */
-const bigPage = (high: number, low: number, bits: number): number => bits * 2 ** 45 + (high >>> 0) * 2 ** (32 - bits) + (low >>> bits);
+/** A page of 2^bits bytes as a small integer, which bits 50:21 of the address decide. */
+const bigPage = (high: number, low: number, bits: number): number =>
+  (((high << (32 - bits)) | (low >>> bits)) << 2) | (bits === 21 ? 0 : bits === 22 ? 1 : 2);
 
 /** The walk met a page larger than 4 KBytes: the current context may now hold any piece of it. */
 export function noteBigPage(cpu: Cpu, high: number, low: number, bits: number): void {
@@ -179,7 +180,14 @@ export function flushTlbPage(cpu: Cpu, linear: LinearAddr): void {
   const high = Number(BigInt.asUintN(32, linear >> 32n));
   const low = Number(BigInt.asUintN(32, linear));
   const big = stateOf(cpu).bigPages[cpu.u32(L.TLB_CONTEXT)]!;
-  if (big.size > 0) for (const bits of BIG_PAGE_BITS) if (big.delete(bigPage(high, low, bits))) flushRange(cpu, high, low, bits);
+  if (big.size > 0) {
+    // With 57-bit addresses pages may share a number: then it stays noted.
+    const wide = (cpu.cr4bits & CR4.LA57) !== 0;
+    for (const bits of BIG_PAGE_BITS) {
+      const number = bigPage(high, low, bits);
+      if (wide ? big.has(number) : big.delete(number)) flushRange(cpu, high, low, bits);
+    }
+  }
   const { u32 } = cpu.m;
   for (const half of currentHalves(cpu)) {
     const data = dataEntry(half.at, low >>> 12) >> 2;
