@@ -11,7 +11,7 @@
  * operands: SDM Vol. 2 appendix A letters: E/M/R (ModRM.rm), G (ModRM.reg), B (VEX.vvvv, general), Z (opcode register),
  * A (accumulator), I, J, O, V/W/H/L (vector: ModRM.reg, ModRM.rm, VEX.vvvv, bits 7:4 of the immediate), P/Q (MMX: ModRM.reg,
  * ModRM.rm), S (ST(i), ModRM.rm), C (CL), 1; sizes b, w, d, q, v, y (v but never 16 bits), z; `Ibs` is a byte sign-extended to the operand size.
- * `E1`, `E2`, `E4` are 1, 2, 4 bytes in memory or a 32-bit register (r32/m8). After W and Q: bytes in memory, `x` for the vector length, and `a` when they must be aligned: `W16a`.
+ * `E1`, `E2`, `E4` are 1, 2, 4 bytes in memory or a 32-bit register (r32/m8). After W, Q and M: bytes in memory, `x` for the vector length, and `a` when they must be aligned: `W16a`.
  *
  * attributes: `lock` (LOCK allowed with a memory destination), `d64` (64-bit operand size by default in 64-bit mode),
  * `f64` (always), `helper` (written in TypeScript), `b` (byte operand size), `stack`/`branch` (differs outside 64-bit
@@ -100,8 +100,8 @@ const readers = /^(cmp|test|bt|push|mul|imul1|div|idiv|jmp_rm|call_rm|clflush(op
 export const vectorOperandBytes = (operand: string, vectorBytes: number): number => Number(/\d+/.exec(operand)?.[0] ?? vectorBytes);
 
 function traitsOf(name: string, operands: readonly string[], attribute: ReadonlySet<string>, vectorBytes: number): RowTraits {
-  const memory = operands.find((o) => /^[EOWQ]/.test(o)) ?? '';
-  const size = /^[WQ]/.test(memory)
+  const memory = operands.find((o) => /^([EOWQ]|M\d)/.test(o)) ?? '';
+  const size = /^[WQM]/.test(memory)
     ? vectorOperandBytes(memory, vectorBytes)
     : ({ b: 1, w: 2, d: 4, q: 8, '1': 1, '2': 2, '4': 4 }[memory[1] ?? ''] ?? 0);
   const relative = attribute.has('branch') && operands[0]?.[0] === 'J';

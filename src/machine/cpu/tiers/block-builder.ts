@@ -195,7 +195,7 @@ export class BlockBuilder {
     const { row, mode } = d;
     const legacy = mode !== 64;
     const flat = mode === 64 && d.addrsize === 64 && (d.segment < 4 || row.name === 'lea');
-    if (row.helper || (row.string && (legacy || d.addrsize !== 64 || d.segmentOverride)) || (row.elements && !flat)) {
+    if (row.helper || (row.string && (legacy || d.addrsize !== 64 || d.segmentOverride)) || (row.elements && !flat && !(legacy && isX87(row)))) {
       // UD2 and the like need no helper to throw.
       const fault = row.name === 'ud';
       const rec = this.#emit(fault ? Special.fault : Special.helper, offset);
@@ -239,7 +239,7 @@ export class BlockBuilder {
         form = 1;
       }
     }
-    let extra = legacy && (row.branch || row.stack) ? 1 : 0;
+    let extra = legacy && (row.branch || row.stack || x87) ? 1 : 0;
     let near = false;
     if (traits.relative) {
       disp = next + d.immLow;
@@ -287,6 +287,7 @@ export class BlockBuilder {
       if (kind === 'G') value = d.reg;
       else if (kind === 'V') value = d.reg;
       else if (kind === 'S') value = d.rm & 7;
+      else if (kind === 'M') value = d.segment;
       else if (kind === 'P') value = d.reg & 7;
       else if (kind === 'Q') value = d.rm & 7;
       else if (kind === 'H' || kind === 'B') value = d.vvvv;
@@ -318,8 +319,8 @@ export class BlockBuilder {
       this.#i32[(rec + REC_IMM) >> 2] = d.dispHigh;
       return;
     }
-    // LEA and the NOPs with an operand make no access.
-    const checked = mode !== 64 && traits.accesses;
+    // LEA and the NOPs with an operand make no access; x87 instructions look for exceptions that wait before they check theirs.
+    const checked = mode !== 64 && traits.accesses && !isX87(row);
     const bitString = traits.bitString && d.addrsize !== 64;
     const op = bitString
       ? !checked ? Special.bits32 : d.addrsize === 16 ? Special.bitsChecked16 : Special.bitsChecked32

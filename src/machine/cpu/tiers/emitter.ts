@@ -345,9 +345,9 @@ export class Emitter {
     return w.and(w.load32(this.c, L.SEGMENTS + segment * L.SEGMENT_SIZE + L.SEG_ATTR), w.i32(0x4000));
   }
   /** The fast check failed for the offset: the exact one, which may fault. `what`: size, 0x100 for a write, segment << 16; 0: as the record says. */
-  checkSegment(offset: Value, what: number): void {
+  checkSegment(offset: Value, what: number | Value): void {
     this.f.do(w.store64(this.c, offset, L.SLOW_ADDRESS));
-    this.f.do(w.store32(this.c, w.i32(what), L.SLOT_TEMP));
+    this.f.do(w.store32(this.c, typeof what === 'number' ? w.i32(what) : what, L.SLOT_TEMP));
     this.f.if(this.call('segment'), () => this.f.return(w.i32(Exit.fault)));
   }
 

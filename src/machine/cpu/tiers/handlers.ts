@@ -18,7 +18,20 @@ import { RecordClass } from './record.ts';
 import { specials } from './specials.ts';
 
 /** Every operation that is emitted code, by row name; a VEX row whose name has none means what the name without its `v` does. */
-const semantics: SemanticsTable = { ...alu, ...shifts, ...muldiv, ...bits, ...bitManipulation, ...moves, ...stack, ...branches, ...strings, ...vectors, ...float, ...x87 };
+const semantics: SemanticsTable = {
+  ...alu,
+  ...shifts,
+  ...muldiv,
+  ...bits,
+  ...bitManipulation,
+  ...moves,
+  ...stack,
+  ...branches,
+  ...strings,
+  ...vectors,
+  ...float,
+  ...x87,
+};
 
 /** A handler of tier 0: a semantics applied to one width, address form and mode. Its number is its place in the list. */
 export interface Handler {
@@ -53,11 +66,17 @@ const hasMemoryForm = (row: Row): boolean => row.operands.some((o) => /^[EMOQW]/
 /** All variants of one row. */
 function* variants(row: Row): Generator<{ width: number; form: number; extra: number; configure(m: Emitter): void }> {
   const { vector, general, absolute, linkable, countsInRcx } = row.traits;
-  const widthList = row.byte ? [0] : (vector && !general) || isX87(row) ? [2] : vector || row.vex || row.atLeast32 || row.name === 'cmpxchg8b' ? [2, 3] : [1, 2, 3];
+  const widthList = row.byte
+    ? [0]
+    : (vector && !general) || isX87(row)
+      ? [2]
+      : vector || row.vex || row.atLeast32 || row.name === 'cmpxchg8b'
+        ? [2, 3]
+        : [1, 2, 3];
   const formList = hasMemoryForm(row) ? (row.form === 'memory' || absolute ? [1, 2] : row.hot ? [0, 1, 2] : [0, 2]) : [0];
   const extras = row.string
     ? [0, 4, 8]
-    : row.branch || row.stack
+    : row.branch || row.stack || isX87(row)
       ? [0, 1, ...(linkable ? [2, 3] : [])].flatMap((e) => (countsInRcx ? [e, e | 4, e | 8] : [e]))
       : [0];
   for (const width of widthList)

@@ -29,8 +29,7 @@ export function notePointers(cpu: Cpu, insn: Insn, operand: bigint): void {
   cpu.setU32(L.FCS, cpu.segments[L.CS]!.selector);
   if (!insn.isMemory) return;
   cpu.setU64(L.FDP, operand);
-  // Where segments have no base, DS stands for all that have none.
-  cpu.setU32(L.FDS, cpu.segments[cpu.code64 && insn.segment < L.FS ? L.DS : insn.segment]!.selector);
+  cpu.setU32(L.FDS, cpu.segments[insn.segment]!.selector);
 }
 
 export function initX87Pointers(cpu: Cpu): void {

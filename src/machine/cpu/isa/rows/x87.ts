@@ -2,19 +2,20 @@ import { parseRows } from '../row.ts';
 
 /**
  * x87: SDM Vol. 2, appendix A, tables A-7 to A-22. Operands are implied, but for memory and ST(i) in ModRM.rm. Encodings that the
- * tables leave out but that processors execute are the names that stand twice. `fast`: emitted code with flat addresses, else a helper.
+ * tables leave out but that processors execute are the names that stand twice. `fast`: emitted code, but for
+ * unusual addresses of 64-bit mode, where it is a helper.
  */
 export const x87Rows = parseRows(
   `
 9B | fwait |
-D8 /0m | fadd_m32 M | fast
-D8 /1m | fmul_m32 M | fast
-D8 /2m | fcom_m32 M | fast
-D8 /3m | fcomp_m32 M | fast
-D8 /4m | fsub_m32 M | fast
-D8 /5m | fsubr_m32 M | fast
-D8 /6m | fdiv_m32 M | fast
-D8 /7m | fdivr_m32 M | fast
+D8 /0m | fadd_m32 M4 | fast
+D8 /1m | fmul_m32 M4 | fast
+D8 /2m | fcom_m32 M4 | fast
+D8 /3m | fcomp_m32 M4 | fast
+D8 /4m | fsub_m32 M4 | fast
+D8 /5m | fsubr_m32 M4 | fast
+D8 /6m | fdiv_m32 M4 | fast
+D8 /7m | fdivr_m32 M4 | fast
 D8 /0r | fadd S | fast
 D8 /1r | fmul S | fast
 D8 /2r | fcom S | fast
@@ -23,14 +24,14 @@ D8 /4r | fsub S | fast
 D8 /5r | fsubr S | fast
 D8 /6r | fdiv S | fast
 D8 /7r | fdivr S | fast
-DC /0m | fadd_m64 M | fast
-DC /1m | fmul_m64 M | fast
-DC /2m | fcom_m64 M | fast
-DC /3m | fcomp_m64 M | fast
-DC /4m | fsub_m64 M | fast
-DC /5m | fsubr_m64 M | fast
-DC /6m | fdiv_m64 M | fast
-DC /7m | fdivr_m64 M | fast
+DC /0m | fadd_m64 M8 | fast
+DC /1m | fmul_m64 M8 | fast
+DC /2m | fcom_m64 M8 | fast
+DC /3m | fcomp_m64 M8 | fast
+DC /4m | fsub_m64 M8 | fast
+DC /5m | fsubr_m64 M8 | fast
+DC /6m | fdiv_m64 M8 | fast
+DC /7m | fdivr_m64 M8 | fast
 DC /0r | fadd_sti S | fast
 DC /1r | fmul_sti S | fast
 DC /2r | fcom S | fast
@@ -68,9 +69,9 @@ DE /5r | fsubp S | fast
 DE /6r | fdivrp S | fast
 DE /7r | fdivp S | fast
 DE .D9 | fcompp | fast
-D9 /0m | fld_m32 M | fast
-D9 /2m | fst_m32 M | fast
-D9 /3m | fstp_m32 M | fast
+D9 /0m | fld_m32 M4 | fast
+D9 /2m | fst_m32 M4 | fast
+D9 /3m | fstp_m32 M4 | fast
 D9 /4m | fldenv M |
 D9 /5m | fldcw M |
 D9 /6m | fnstenv M |
@@ -106,7 +107,7 @@ D9 .FC | frndint |
 D9 .FD | fscale |
 D9 .FE | fsin |
 D9 .FF | fcos |
-DB /0m | fild_m32 M | fast
+DB /0m | fild_m32 M4 | fast
 DB /1m | fisttp_m32 M |
 DB /2m | fist_m32 M |
 DB /3m | fistp_m32 M |
@@ -123,10 +124,10 @@ DB .E3 | fninit |
 DB .E4 | fnop_287 |
 DB /5r | fucomi |
 DB /6r | fcomi |
-DD /0m | fld_m64 M | fast
+DD /0m | fld_m64 M8 | fast
 DD /1m | fisttp_m64 M |
-DD /2m | fst_m64 M | fast
-DD /3m | fstp_m64 M | fast
+DD /2m | fst_m64 M8 | fast
+DD /3m | fstp_m64 M8 | fast
 DD /4m | frstor M |
 DD /6m | fnsave M |
 DD /7m | fnstsw_m M |
@@ -136,12 +137,12 @@ DD /2r | fst S | fast
 DD /3r | fstp S | fast
 DD /4r | fucom S | fast
 DD /5r | fucomp S | fast
-DF /0m | fild_m16 M | fast
+DF /0m | fild_m16 M2 | fast
 DF /1m | fisttp_m16 M |
 DF /2m | fist_m16 M |
 DF /3m | fistp_m16 M |
 DF /4m | fbld M |
-DF /5m | fild_m64 M | fast
+DF /5m | fild_m64 M8 | fast
 DF /6m | fbstp M |
 DF /7m | fistp_m64 M |
 DF /0r | ffreep |

@@ -12,7 +12,7 @@ import { requireNoPendingX87 } from '../vector/mmx-state.ts';
 import type { Number80, Rounded } from './number.ts';
 
 /**
- * The common x87 instructions as emitted code, for flat 64-bit addressing. What the code here declines (by a branch to `slow`) the
+ * The common x87 instructions as emitted code. What the code here declines (by a branch to `slow`) the
  * instruction's helper does: import `x87`, which finds the operand in linear memory and never faults, since that was all checked.
  */
 
@@ -32,28 +32,49 @@ export const computing =
     requireX87(m);
     requireNoPendingX87(m);
     const ea = access && m.let(m.effectiveAddress());
+    const pointer = access && ea && dataPointer(m, ea, access);
     const operand = access && ea ? m.translate(ea, access.bytes, access.writes ? AccessKind.write : AccessKind.read) : w.i32(0);
     const wrote = m.let(w.i32(1));
     m.f.block((done) => {
       m.f.block((slow) => {
         fast(m, slow, operand);
-        notePointers(m, ea);
+        notePointers(m, pointer);
         m.f.br(done);
       });
-      if (ea) m.f.do(w.store64(m.c, ea, L.SLOW_ADDRESS));
+      if (pointer) m.f.do(w.store64(m.c, pointer.offset, L.SLOW_ADDRESS));
       m.f.set(wrote, m.call('x87', operand));
     });
     if (access?.writes) m.f.if(wrote, () => m.commit(operand));
   };
 
+interface DataPointer {
+  readonly offset: Local;
+  readonly selector: Value;
+}
+
+/** Of a linear address. 64-bit mode's segments have no base where this code runs, and no limit; others are checked here. */
+function dataPointer(m: Emitter, linear: Local, { bytes, writes }: Access): DataPointer {
+  // The record has the operand's segment in place of a register's number.
+  const number = m.let(w.shrU(m.registerField(0), w.i32(3)));
+  const segment = m.let(w.add(m.c, w.mul(number, w.i32(L.SEGMENT_SIZE))));
+  const selector = w.load32(segment, L.SEGMENTS + L.SEG_SELECTOR);
+  if (!m.legacy) return { offset: linear, selector };
+  const offset = m.let(w.and(w.sub(linear, w.load64(segment, L.SEGMENTS + L.SEG_BASE)), w.i64(0xffff_ffffn)));
+  const end = w.load64(segment, L.SEGMENTS + (writes ? L.SEG_WRITE_END : L.SEG_READ_END));
+  const what = w.or(w.i32(bytes | (writes ? 0x100 : 0)), w.shl(number, w.i32(16)));
+  m.f.if(w.gtU(w.add(offset, w.i64(bytes)), end), () => m.checkSegment(offset, what));
+  return { offset, selector };
+}
+
 /** As x87/pointers.ts does; the opcode is for unmasked exceptions, which end up there. */
-function notePointers(m: Emitter, ea: Local | undefined): void {
-  m.f.do(w.store64(m.c, m.here(), L.FIP));
-  m.f.do(w.store32(m.c, w.load32(m.c, L.SEGMENTS + L.CS * L.SEGMENT_SIZE + L.SEG_SELECTOR), L.FCS));
-  if (!ea) return;
-  m.f.do(w.store64(m.c, ea, L.FDP));
-  // Without a prefix the base register decides between DS and SS; the helper, too, says DS of flat operands.
-  m.f.do(w.store32(m.c, w.load32(m.c, L.SEGMENTS + L.DS * L.SEGMENT_SIZE + L.SEG_SELECTOR), L.FDS));
+function notePointers(m: Emitter, data: DataPointer | undefined): void {
+  const cs = L.SEGMENTS + L.CS * L.SEGMENT_SIZE;
+  const ip = m.legacy ? w.and(w.sub(m.here(), w.load64(m.c, cs + L.SEG_BASE)), w.i64(0xffff_ffffn)) : m.here();
+  m.f.do(w.store64(m.c, ip, L.FIP));
+  m.f.do(w.store32(m.c, w.load32(m.c, cs + L.SEG_SELECTOR), L.FCS));
+  if (!data) return;
+  m.f.do(w.store64(m.c, data.offset, L.FDP));
+  m.f.do(w.store32(m.c, data.selector, L.FDS));
 }
 
 // ---- the control word
