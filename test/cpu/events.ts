@@ -1,6 +1,7 @@
 import type { Cpu } from '../../src/machine/cpu/cpu.ts';
 import type { GuestEvent } from '../../src/machine/cpu/fault.ts';
 import type { GuestHooks } from '../../src/machine/cpu/hooks.ts';
+import type { CpuModel } from '../../src/machine/cpu/models/model.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { bareMachine, CODE } from '../support/bare-machine.ts';
 
@@ -11,9 +12,9 @@ export interface Run {
   readonly events: readonly (GuestEvent & { readonly rip: bigint })[];
 }
 
-/** Puts bytes at CODE with HLT after them and runs to the first event or the HLT. */
-export function runBytes(hex: string, setUp: (cpu: Cpu, machine: Machine) => void = () => {}, budget = 10_000): Run {
-  const machine = bareMachine();
+/** Puts bytes at CODE with HLT after them and runs to the first event or the HLT, on a skylake or another model. */
+export function runBytes(hex: string, setUp: (cpu: Cpu, machine: Machine) => void = () => {}, budget = 10_000, model?: CpuModel): Run {
+  const machine = bareMachine(model ? { model } : {});
   const cpu = machine.cpus[0]!;
   const events: (GuestEvent & { rip: bigint })[] = [];
   const hooks: GuestHooks = {

@@ -29,7 +29,7 @@ describe('faults', () => {
     ['VEX with CR0.TS', 'c5fd6fc1', NM, (cpu) => (avx(cpu), void (cpu.cr0 |= BigInt(CR0.TS)))],
     ['SSSE3 with CR0.TS', '660f3800c1', NM, (cpu) => void (cpu.cr0 |= BigInt(CR0.TS))],
     ['SSE4.1 with CR0.EM', '660f3817c1', UD, (cpu) => void (cpu.cr0 |= BigInt(CR0.EM))],
-    ['SHA without CR4.OSFXSR', '0f38c8c1', UD, (cpu) => void (cpu.cr4 &= ~BigInt(CR4.OSFXSR))],
+    ['SSSE3 without CR4.OSFXSR', '660f3800c1', UD, (cpu) => void (cpu.cr4 &= ~BigInt(CR4.OSFXSR))],
     ['operand-size prefix before VEX', '66c5fd6fc1', UD, avx],
     ['REX before VEX', '48c5fd6fc1', UD, avx],
     ['LOCK before VEX', 'f0c5fd6f00', UD, avx],
