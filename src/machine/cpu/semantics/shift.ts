@@ -32,7 +32,9 @@ function shift(n: number, body: (m: Emitter, d: Place, a: Value, count: Value) =
   return (m) => {
     const d = m.place(0, 'modify');
     const a = m.let(d.get());
-    const count = m.let(countOf(m, n));
+    const masked = countOf(m, n);
+    // A count that is known stays known: then nothing depends on whether it is zero.
+    const count = masked.constant === undefined ? m.let(masked) : masked;
     const result = m.f.temp(a.type);
     m.f.set(result, a);
     m.when(count, () => m.f.set(result, body(m, d, a, count)));
