@@ -72,7 +72,7 @@ async function kernelResults(): Promise<KernelResult[]> {
       for (const emulator of emulators) {
         if (emulator.refuses(guest) !== undefined) continue;
         try {
-          measurements.push(await measure(emulator, guest, Number(values.seconds)));
+          measurements.push(await measure(emulator, guest, Number(values.seconds), clock));
         } catch (e) {
           print(`${(e as Error).message}`);
         }

@@ -1,5 +1,6 @@
 import type { Guest } from './build-guest.ts';
 import type { Emulator } from './emulators/emulator.ts';
+import type { ClockName } from './kernel-table.ts';
 import { cpuSecondsOf, endGroup, peakMiB } from './processes.ts';
 
 /** One emulator's run of one kernel. */
@@ -23,12 +24,12 @@ interface Batch {
   readonly instructions: number | undefined;
 }
 
-/** What is not counted at the beginning of a warm kernel: caches and compilers get going. */
-const WARM_UP = 0.4;
+/** Seconds not counted at the beginning of a warm kernel: caches fill, and V8 compiles the interpreter. */
+const warmUp = (emulator: Emulator, guest: Guest): number => (guest.kernel.cold ? 0 : emulator.name === 'vmxscope' ? 1 : 0.2);
 const PATIENCE = 30;
 
 /** Times the guest's batches by its B and E until `seconds` of them were seen. */
-export async function measure(emulator: Emulator, guest: Guest, seconds: number): Promise<Measurement> {
+export async function measure(emulator: Emulator, guest: Guest, seconds: number, clock: ClockName): Promise<Measurement> {
   const { child, serial } = emulator.start(guest);
   const pid = child.pid!;
   const batches: Batch[] = [];
@@ -64,8 +65,8 @@ export async function measure(emulator: Emulator, guest: Guest, seconds: number)
             running = false;
             const count = event[3] === undefined || startedAt === undefined ? undefined : Number(event[3]) - startedAt;
             batches.push({ seconds: now - started, cpuSeconds: cpu - cpuStarted, instructions: count });
-            measured += now - started;
-            if (measured >= seconds + (guest.kernel.cold ? 0 : WARM_UP)) {
+            measured += clock === 'wall' ? now - started : cpu - cpuStarted;
+            if (measured >= seconds + warmUp(emulator, guest)) {
               clearTimeout(patience);
               resolve();
             }
@@ -73,7 +74,7 @@ export async function measure(emulator: Emulator, guest: Guest, seconds: number)
         }
       });
     });
-    return summary(emulator, guest, operations, batches, peakMiB(pid));
+    return summary(emulator, guest, operations, batches, peakMiB(pid), clock);
   } finally {
     child.removeAllListeners('exit');
     serial.destroy();
@@ -81,11 +82,11 @@ export async function measure(emulator: Emulator, guest: Guest, seconds: number)
   }
 }
 
-function summary(emulator: Emulator, guest: Guest, operations: number, all: readonly Batch[], peak: number): Measurement {
+function summary(emulator: Emulator, guest: Guest, operations: number, all: readonly Batch[], peak: number, clock: ClockName): Measurement {
   let batches = all;
-  if (!guest.kernel.cold) {
-    for (let seen = 0; batches.length > 1 && seen < WARM_UP; batches = batches.slice(1)) seen += batches[0]!.seconds;
-  }
+  const warm = warmUp(emulator, guest);
+  for (let seen = 0; batches.length > 1 && seen < warm; batches = batches.slice(1))
+    seen += clock === 'wall' ? batches[0]!.seconds : batches[0]!.cpuSeconds;
   const total = (of: (b: Batch) => number): number => batches.reduce((sum, b) => sum + of(b), 0);
   const done = operations * batches.length;
   const instructions = batches[0]?.instructions;

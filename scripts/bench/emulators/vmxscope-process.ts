@@ -4,7 +4,7 @@ import { machineWithGuest } from './load-guest.ts';
 
 const machine = machineWithGuest(process.argv[2]!, (byte) => {
   const letter = String.fromCharCode(byte);
-  writeSync(1, letter === 'B' || letter === 'E' ? `${letter}${machine.instructions}\n` : letter);
+  writeSync(1, letter === 'B' || letter === 'E' ? `${letter}${machine.runner.retiredBy(machine.cpus[0]!)}\n` : letter);
 });
 
 function quantum(): void {

@@ -3,10 +3,12 @@ import type { HelperTable } from '../helper.ts';
 import type { Insn } from '../isa/insn.ts';
 import { gp, ud } from '../fault.ts';
 import * as L from '../layout.ts';
-import { msrSlot as msr, MsrSlot } from '../msr.ts';
+import { canonicalHigh } from '../mmu/walk.ts';
+import { msrSlot as msr, MsrSlot, msrSlotOffset } from '../msr.ts';
 import { enterCode } from './code-segment.ts';
 import { mask } from './operands.ts';
 import { loadFlags } from './rflags.ts';
+import { updateMode } from './segments.ts';
 
 /** The fixed segments these instructions load, in VMCS access-rights format: SDM Vol. 2, SYSCALL and SYSENTER. */
 const FLAT = { base: 0n, limit: 0xffff_ffff };
@@ -15,7 +17,11 @@ const data = (dpl: number): number => 0xc093 | (dpl << 5);
 
 const RCX = 1;
 const RDX = 2;
-const R11 = 11;
+const GPR_RCX = L.GPR + 8;
+const GPR_R11 = L.GPR + 11 * 8;
+const STAR = msrSlotOffset(MsrSlot.star);
+const LSTAR = msrSlotOffset(MsrSlot.lstar);
+const FMASK = msrSlotOffset(MsrSlot.fmask);
 const ALL = 0x3f_ffff;
 
 const rexW = (insn: Insn): boolean => (insn.rex & 8) !== 0;
@@ -26,20 +32,39 @@ function enterFlat(cpu: Cpu, kind: 'call' | 'return', cs: number, ss: number, cp
   enterCode(cpu, kind, cs, { selector: cs, ...FLAT, attr: code(cpl, wide) }, cpl, rip);
 }
 
+/** The same for RIP in halves: SYSCALL and SYSRET do without bigints unless somebody watches branches. */
+function enterFlatAt(cpu: Cpu, kind: 'call' | 'return', cs: number, ss: number, cpl: number, wide: boolean, high: number, low: number): void {
+  if (cpu.machine.probe?.branch) {
+    enterFlat(cpu, kind, cs, ss, cpl, wide, (BigInt(high) << 32n) | BigInt(low));
+    return;
+  }
+  cpu.segments[L.SS]!.loadLow((ss & 0xfffc) | cpl, 0, FLAT.limit, data(cpl));
+  cpu.segments[L.CS]!.loadLow((cs & 0xfffc) | cpl, 0, FLAT.limit, code(cpl, wide));
+  cpu.setU32(L.CPL, cpl);
+  updateMode(cpu);
+  for (const slot of [L.RIP, L.NEXT_RIP]) setHalves(cpu, slot, high, low);
+  cpu.ripWritten = true;
+}
+
+function setHalves(cpu: Cpu, slot: number, high: number, low: number): void {
+  cpu.setU32(slot, low);
+  cpu.setU32(slot + 4, high);
+}
+
 /** Both exist in 64-bit mode only (on Intel processors), when EFER.SCE is set. */
 function checkSyscall(cpu: Cpu): void {
-  if (!cpu.code64 || (cpu.efer & BigInt(EFER.SCE)) === 0n) throw ud();
+  if (!cpu.code64 || (cpu.u32(L.EFER) & EFER.SCE) === 0) throw ud();
 }
 
 /** SDM Vol. 2, SYSCALL. */
 function syscall(cpu: Cpu): void {
   checkSyscall(cpu);
   const flags = cpu.rflags;
-  const star = Number((msr(cpu, MsrSlot.star) >> 32n) & 0xffffn);
-  cpu.setGpr(RCX, cpu.nextRip);
-  cpu.setGpr(R11, BigInt(flags));
-  enterFlat(cpu, 'call', star, star + 8, 0, true, msr(cpu, MsrSlot.lstar));
-  loadFlags(cpu, flags & ~Number(msr(cpu, MsrSlot.fmask) & 0xffff_ffffn) & ~Flag.RF, ALL);
+  const star = cpu.u32(STAR + 4) & 0xffff;
+  setHalves(cpu, GPR_RCX, cpu.u32(L.NEXT_RIP + 4), cpu.u32(L.NEXT_RIP));
+  setHalves(cpu, GPR_R11, 0, flags);
+  enterFlatAt(cpu, 'call', star, star + 8, 0, true, cpu.u32(LSTAR + 4), cpu.u32(LSTAR));
+  loadFlags(cpu, flags & ~cpu.u32(FMASK) & ~Flag.RF, ALL);
 }
 
 /** SDM Vol. 2, SYSRET. */
@@ -47,11 +72,12 @@ function sysret(cpu: Cpu, insn: Insn): void {
   checkSyscall(cpu);
   if (cpu.cpl !== 0) throw gp();
   const wide = rexW(insn);
-  const rip = wide ? cpu.gpr(RCX) : BigInt(cpu.gpr32(RCX));
-  if (wide && !cpu.canonical(rip)) throw gp();
-  const star = Number((msr(cpu, MsrSlot.star) >> 48n) & 0xffffn);
-  enterFlat(cpu, 'return', wide ? star + 16 : star, star + 8, 3, wide, rip);
-  loadFlags(cpu, (Number(cpu.gpr(R11) & 0xffff_ffffn) & 0x3c_7fd7) | 2, ALL);
+  const low = cpu.u32(GPR_RCX);
+  const high = wide ? cpu.u32(GPR_RCX + 4) : 0;
+  if (wide && !canonicalHigh(cpu, high)) throw gp();
+  const star = cpu.u32(STAR + 4) >>> 16;
+  enterFlatAt(cpu, 'return', wide ? star + 16 : star, star + 8, 3, wide, high, low);
+  loadFlags(cpu, (cpu.u32(GPR_R11) & 0x3c_7fd7) | 2, ALL);
 }
 
 /** SDM Vol. 2, SYSENTER. */
