@@ -1,6 +1,7 @@
 import type { Cpu } from './cpu/cpu.ts';
 import type { GuestEvent } from './cpu/fault.ts';
 import type { LinearAddr, PhysAddr } from './memory/address.ts';
+import type { VmxFailure } from './vmx/failure.ts';
 
 /**
  * What observers of the machine may see. Every method is optional: the machine tests for presence once, when a probe is
@@ -16,11 +17,8 @@ export interface Probe {
   /** Before the guest's state is replaced by the host's: RIP is the guest's. */
   vmExiting?(cpu: Cpu, reason: number): void;
   vmExit?(cpu: Cpu, reason: number, qualification: bigint): void;
-  /** A VM entry failed a check, or a VMX instruction failed: `rule` names the check, `section` is the SDM's. */
-  vmFailure?(
-    cpu: Cpu,
-    failure: { readonly instruction: string; readonly error: number; readonly rule: string; readonly section: string; readonly detail: string },
-  ): void;
+  /** A VM entry failed a check, or a VMX instruction failed; or an exit that is rarely wanted is about to happen. */
+  vmFailure?(cpu: Cpu, failure: VmxFailure): void;
   vmxInstruction?(cpu: Cpu, name: string): void;
   firmwareCall?(cpu: Cpu, service: string, args: readonly bigint[]): void;
   firmwareReturn?(cpu: Cpu, service: string, status: bigint): void;

@@ -111,6 +111,10 @@ export class CpuTracer {
     this.#writer.vmEntry(this.#host, this.#vmx.name, this.#count());
   }
 
+  vmFailure(rule: string, text: string): void {
+    this.#writer.vmFailure(this.#current(), rule, text, this.#count());
+  }
+
   vmExit(reason: number, qualification: bigint): void {
     this.#writer.vmExit(this.#host, reason, qualification, this.#count());
     this.#at(this.#host, linearRip(this.#cpu));

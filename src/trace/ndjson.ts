@@ -13,11 +13,23 @@ export interface TraceRecord {
   /**
    * `call`: a function was entered by a call. `interrupt`: its handler was entered. `firmware-call`: a UEFI service.
    * `root`: a stack was first seen, running this. `return`: the innermost of these ended. `jump`: it goes on as another function.
-   * `inline` and `inline-end`: an inlined call. `vm-entry`, `vm-exit`. `stack`: the CPU goes on on another stack.
+   * `inline` and `inline-end`: an inlined call. `vm-entry`, `vm-exit`, `vm-failure`. `stack`: the CPU goes on on another stack.
    * `image`: the firmware loaded one (no cpu, world, stack).
    */
   readonly event:
-    'call' | 'interrupt' | 'firmware-call' | 'root' | 'return' | 'jump' | 'inline' | 'inline-end' | 'vm-entry' | 'vm-exit' | 'stack' | 'image';
+    | 'call'
+    | 'interrupt'
+    | 'firmware-call'
+    | 'root'
+    | 'return'
+    | 'jump'
+    | 'inline'
+    | 'inline-end'
+    | 'vm-entry'
+    | 'vm-exit'
+    | 'vm-failure'
+    | 'stack'
+    | 'image';
   readonly cpu?: number;
   readonly world?: World;
   /** Shadow stack, numbered for each CPU. */
@@ -53,6 +65,9 @@ export interface TraceRecord {
   /** `vm-exit`. */
   readonly reason?: number;
   readonly qualification?: string;
+  /** `vm-failure`: the rule that was broken, and all about it in words. */
+  readonly rule?: string;
+  readonly text?: string;
   /** `image`. */
   readonly base?: string;
   readonly size?: number;
@@ -122,6 +137,10 @@ export class NdjsonWriter implements TraceWriter {
     if (this.#only) return;
     const place = { cpu: stack.cpu, world: 'vmm', stack: stack.id, depth: stack.frames.length, count } as const;
     this.#put({ event: 'vm-exit', ...place, name: exitReasonName(reason), reason, qualification: hex(qualification) });
+  }
+
+  vmFailure(stack: Stack, rule: string, text: string, count: number): void {
+    if (!this.#only) this.#put({ event: 'vm-failure', cpu: stack.cpu, stack: stack.id, depth: stack.frames.length, count, rule, text });
   }
 
   switched(stack: Stack, _from: Stack | undefined, world: World, count: number): void {

@@ -155,6 +155,10 @@ export class TextTree implements TraceWriter {
     this.#leaf(stack, `<- VM exit: ${name}`);
   }
 
+  vmFailure(stack: Stack, rule: string, text: string): void {
+    if (!this.#only && this.#vmLine(`${stack.cpu} ${rule}`)) this.#leaf(stack, `!! ${text}`);
+  }
+
   /** The next line says that it is of another stack. Frames that came with the stack from another are its own now. */
   switched(stack: Stack): void {
     for (const frame of stack.frames) {

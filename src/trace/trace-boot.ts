@@ -5,6 +5,7 @@ import { CodeMap } from './code-map.ts';
 import { CpuTracer } from './cpu-tracer.ts';
 import { NdjsonWriter } from './ndjson.ts';
 import { nameFilter } from './patterns.ts';
+import { failureText } from '../machine/vmx/failure.ts';
 import { TextTree } from './text-tree.ts';
 
 export interface TraceOptions {
@@ -47,6 +48,7 @@ export function traceBoot(machine: Machine, files: readonly SymbolFile[], option
     interrupt: (cpu, event) => of(cpu).interrupt(event),
     vmxInstruction: (cpu, name) => of(cpu).vmxInstruction(name),
     vmEntry: (cpu) => of(cpu).vmEntry(),
+    vmFailure: (cpu, failure) => of(cpu).vmFailure(failure.rule, failureText(failure)),
     vmExit: (cpu, reason, qualification) => of(cpu).vmExit(reason, qualification),
     firmwareCall: (cpu, service, args) => of(cpu).firmwareCall(service, args),
     firmwareReturn: (cpu, service, status) => of(cpu).firmwareReturn(service, status),

@@ -13,6 +13,8 @@ export interface TraceWriter {
   inlined(stack: Stack, frame: Frame, before: InlineCall | undefined, count: number): void;
   vmEntry(stack: Stack, instruction: string, count: number): void;
   vmExit(stack: Stack, reason: number, qualification: bigint, count: number): void;
+  /** A VMX instruction or a VM entry failed, or an exit that is rarely wanted comes: which rule was broken, in words. */
+  vmFailure(stack: Stack, rule: string, text: string, count: number): void;
   /** The CPU goes on on another stack; `stack` may be new and empty. */
   switched(stack: Stack, from: Stack | undefined, world: World, count: number): void;
   image(name: string, base: number, size: number, path: string | undefined): void;

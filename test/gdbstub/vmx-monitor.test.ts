@@ -93,12 +93,14 @@ describe('diagnosis', () => {
   it.each([
     [
       'a triple fault of the guest',
-      (r: Rig) => void r.cpu.guest!.tripleFault(r.cpu),
+      (r: Rig): void => {
+        r.cpu.guest!.tripleFault(r.cpu);
+      },
       /VM exit, reason 2 \(TRIPLE_FAULT\).*exit\.triple-fault.*IDTR base/,
     ],
     [
       'a VMX abort',
-      (r: Rig) => {
+      (r: Rig): void => {
         r.machine.memory.write64(At.msrArea, 0x1234n);
         r.set(F.exitMsrLoadAddress, At.msrArea);
         r.set(F.exitMsrLoadCount, 1);
