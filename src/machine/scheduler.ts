@@ -28,7 +28,7 @@ export class Scheduler {
     this.#runner = runner;
     this.#clock = clock;
     clock.setElapsed(() => this.#runner.elapsed());
-    clock.setKick(() => (this.#runner.leave = true));
+    clock.setKick(() => this.#runner.shorten());
   }
 
   /** True when no CPU can execute before the next timer: what is pending, if anything, could not wake one. */

@@ -29,6 +29,24 @@ const state = (m: Machine): unknown => ({
   scheduler: m.scheduler.snapshot(),
 });
 
+describe('a deadline that is set in the middle of a turn', () => {
+  it.each([[0], [1], [100]])('%i ns ahead is met at once when several CPUs run', (ahead) => {
+    const machine = machineWith(WORKS, WORKS);
+    machine.run(10);
+    const due = machine.clock.now() + ahead;
+    const fired: number[] = [];
+    const timer = machine.clock.timer('test', () => void fired.push(Number(machine.cpus[0]!.retired)));
+    machine.ports.map({ name: 'test', base: 0x1234, length: 1, read: () => 0, write: () => machine.clock.arm(timer, machine.clock.now() + ahead) });
+    // mov dx, 1234h; out dx, al; then the loop
+    machine.memory.poke(0x3000, Uint8Array.from([0xba, 0x34, 0x12, 0xee, ...WORKS]));
+    machine.cpus[0]!.rip = 0x3000n;
+    machine.run(9000);
+    expect(due).toBe(10 + ahead);
+    expect(fired).toHaveLength(1);
+    expect(fired[0]! - 12).toBeLessThanOrEqual(Math.max(ahead, 1));
+  });
+});
+
 describe('PAUSE gives up the rest of a turn', () => {
   it('and time passes as for the others', () => {
     const machine = machineWith(SPINS, WORKS);

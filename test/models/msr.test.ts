@@ -6,6 +6,7 @@ import { cpuid } from '../../src/machine/cpu/cpuid.ts';
 import { cpuModels } from '../../src/machine/cpu/models/index.ts';
 import { msrs, MsrSlot, readMsr, registerMsr, resetMsrs, setMsrSlot, writeMsr } from '../../src/machine/cpu/msr.ts';
 import { vmxCapabilityMsr } from '../../src/machine/vmx/capabilities.ts';
+import { parseCpuModel } from '../../src/machine/cpu/models/parse.ts';
 import { fakeMachine } from '../support/fake-machine.ts';
 
 function setUp(model = 'skylake', cpus = 1) {
@@ -119,6 +120,16 @@ describe('IA32_MISC_ENABLE: SDM Vol. 4, table 2-2', () => {
     writeMsr(cpu, 0x1a0, 1n << 34n);
     expect(outcome(() => writeMsr(cpu, 0xc000_0080, 0x800n))).toBe(GP);
   });
+});
+
+it('a processor with LA57 takes bases of 57 bits, whatever CR4.LA57 is', () => {
+  const base = 0x00aa_aaaa_aaaa_aaaan;
+  for (const index of [0xc000_0100, 0xc000_0082, 0x176]) {
+    expect(outcome(() => writeMsr(setUp().cpu, index, base))).toBe(GP);
+    const { cpu } = fakeMachine({ model: parseCpuModel('skylake,+la57') });
+    expect(outcome(() => writeMsr(cpu, index, base))).toBe('ok');
+    expect(outcome(() => writeMsr(cpu, index, base << 1n))).toBe(GP);
+  }
 });
 
 describe('writes', () => {

@@ -326,6 +326,10 @@ export class Cpu {
   get pagingOn(): boolean {
     return this.cr0bits >>> 31 === 1;
   }
+  /** The same for a base that is loaded into a register: by what the processor has, whatever CR4.LA57 is. */
+  canonicalBase(a: LinearAddr): boolean {
+    return BigInt.asUintN(64, BigInt.asIntN(this.model.features.has('la57') ? 57 : 48, a)) === a;
+  }
   /** True for a canonical address under the current paging depth (48 bits, or 57 with CR4.LA57). */
   canonical(a: LinearAddr): boolean {
     const width = (this.cr4bits & CR4.LA57) !== 0 ? 57 : 48;

@@ -70,6 +70,8 @@ export class Runner {
   leave = false;
   /** The CPU gave up the rest of its turn. */
   yielded = false;
+  /** A deadline came nearer: how far the slice goes is to be asked again. */
+  #shortened = false;
   /** Set to end the slice: a stop was asked for. */
   stop = false;
   /** By CPU: the count of retired instructions at which a stop was reported, so that resuming goes on from there. */
@@ -130,6 +132,13 @@ export class Runner {
     this.#done = done;
     this.#calloutRecord = OUTSIDE;
     this.yielded = false;
+    this.#shortened = false;
+  }
+
+  /** Ends the present run at the current instruction; the turn may go on. */
+  shorten(): void {
+    this.#shortened = true;
+    this.leave = true;
   }
 
   yieldTurn(): void {
@@ -153,7 +162,7 @@ export class Runner {
    */
   runCpu(cpu: Cpu, ticks: number): number {
     const start = this.#done;
-    while (this.#done - start < ticks && !this.stop && !this.yielded) {
+    while (this.#done - start < ticks && !this.stop && !this.yielded && !this.#shortened) {
       this.leave = false;
       if (boundary(cpu)) {
         this.#tick(cpu, 1);

@@ -21,7 +21,7 @@ const writeBase =
   (cpu, insn) => {
     requireFsGsBase(cpu);
     const value = cpu.readGpr(insn.rm, insn.opsize);
-    if (!cpu.canonical(value)) throw gp();
+    if (!cpu.canonicalBase(value)) throw gp();
     cpu.segments[segment]!.base = value;
   };
 

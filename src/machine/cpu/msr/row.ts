@@ -53,7 +53,7 @@ export const setMsrSlot = (cpu: Cpu, slot: number, value: bigint): void => cpu.s
 export type Legal = (value: bigint, cpu: Cpu) => boolean;
 
 export const anything: Legal = () => true;
-export const canonical: Legal = (value, cpu) => cpu.canonical(value);
+export const canonical: Legal = (value, cpu) => cpu.canonicalBase(value);
 /** Only these bits may be set. */
 export const within =
   (bits: bigint): Legal =>

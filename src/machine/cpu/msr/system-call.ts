@@ -13,7 +13,7 @@ function segmentBase(index: number, name: string, segment: number): Msr {
     needs: 'lm',
     read: (cpu: Cpu) => cpu.segments[segment]!.base,
     write(cpu, value) {
-      if (!cpu.canonical(value)) throw gp();
+      if (!cpu.canonicalBase(value)) throw gp();
       cpu.segments[segment]!.base = value;
     },
   };

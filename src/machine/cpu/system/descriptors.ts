@@ -101,7 +101,7 @@ export function widenSystem(cpu: Cpu, descriptor: Descriptor, fault: (errorCode:
   const upper = upperHalf(cpu, descriptor);
   if (upper === undefined) throw fault(errorSelector(descriptor.selector) | ext);
   const base = descriptor.base | ((upper & 0xffff_ffffn) << 32n);
-  if (!cpu.canonical(base)) throw fault(errorSelector(descriptor.selector) | ext);
+  if (!cpu.canonicalBase(base)) throw fault(errorSelector(descriptor.selector) | ext);
   return { ...descriptor, base };
 }
 

@@ -38,7 +38,7 @@ function loadTable(cpu: Cpu, insn: Insn, register: TableRegister): void {
   const at = operandAddress(cpu, insn, 2 + size, false);
   const limit = Number(readLinear(cpu, at, 2));
   let base = readLinear(cpu, advance(cpu, at, 2), size);
-  if (cpu.code64 && !cpu.canonical(base)) throw gp();
+  if (cpu.code64 && !cpu.canonicalBase(base)) throw gp();
   if (!cpu.code64 && insn.opsize === 16) base &= 0xff_ffffn;
   cpu.setU64(register.base, base);
   cpu.setU32(register.limit, limit);
