@@ -5,7 +5,9 @@ import { DATA, segmentBase, setups } from './case.ts';
 import { widthOf } from './generate.ts';
 import type { Random } from './random.ts';
 import { isPrivileged, testedRows } from './tested-rows.ts';
+import { relaxationsOf } from './relaxations.ts';
 import { undefinedFlags } from './undefined-flags.ts';
+import { vexPrefix } from './vex-prefix.ts';
 
 /**
  * Instructions for programs: they keep to registers that nothing else needs and to memory around rBX, so that a program
@@ -21,8 +23,10 @@ const rowsOf = new Map<Mode, Row[]>();
 export function programRows(mode: Mode): Row[] {
   let list = rowsOf.get(mode);
   if (!list) {
-    const unfit = /^(bound|into|int3|ud|leave|enter|pusha|popa|pushf|pop_rm|push_sreg|xlat|clflush|cmpxchg8b)$/;
-    list = testedRows(mode).filter((r) => !r.branch && !r.stack && !r.string && !isPrivileged(r) && !unfit.test(r.name));
+    const unfit = /^(bound|into|int3|ud|leave|enter|pusha|popa|pushf|pop_rm|push_sreg|xlat|clflush|cmpxchg8b|fldcw|v?ldmxcsr)$/;
+    // What is not compared to the last bit spoils what comes after it.
+    const exact = (r: Row): boolean => relaxationsOf(r.name).length === 0 && !r.vsib;
+    list = testedRows(mode).filter((r) => !r.branch && !r.stack && !r.string && !isPrivileged(r) && !unfit.test(r.name) && exact(r));
     rowsOf.set(mode, list);
   }
   return list;
@@ -35,7 +39,7 @@ export function programInstruction(mode: Mode, random: Random, free: readonly nu
   let row = random.pick(programRows(mode));
   while (/^i?div$/.test(row.name) && !random.chance(8)) row = random.pick(programRows(mode));
   const usable = free.filter((n) => long || n < 8);
-  const vector = row.operands.some((o) => /^[VW]/.test(o));
+  const vector = row.operands.some((o) => /^[VWPQ]/.test(o));
   const memory =
     row.hasModrm &&
     row.modrmByte < 0 &&
@@ -49,7 +53,7 @@ export function programInstruction(mode: Mode, random: Random, free: readonly nu
 
   /** A register field; extended ones set their REX bit. Without REX the byte registers 4-6 are AH, CH, DH. */
   const register = (operand: string, bit: number): number => {
-    if (/^[VW]/.test(operand)) return random.below(8);
+    if (/^[VWPQ]/.test(operand)) return random.below(8);
     if (bytes(operand) && rex === 0) return random.pick([0, 1, 2, 4, 5, 6].filter((n) => usable.includes(n & 3)));
     const n = random.pick(usable.filter((r) => r < 8 || long));
     if (n >= 8) {
@@ -58,26 +62,32 @@ export function programInstruction(mode: Mode, random: Random, free: readonly nu
     } else if (bytes(operand) && n === 5 && rex === 0) return 0;
     return n & 7;
   };
-  const reg = row.extension >= 0 ? row.extension : row.hasModrm ? register(row.operands.find((o) => /^[GV]/.test(o)) ?? 'G', 4) : 0;
-  const rm = !memory && row.hasModrm ? register(row.operands.find((o) => /^[ERW]/.test(o)) ?? 'E', 1) : 0;
+  const reg = row.extension >= 0 ? row.extension : row.hasModrm ? register(row.operands.find((o) => /^[GVP]/.test(o)) ?? 'G', 4) : 0;
+  const rm = !memory && row.hasModrm ? register(row.operands.find((o) => /^[ERWQ]/.test(o)) ?? 'E', 1) : 0;
   const plus = row.plusRegister ? register(row.operands[0]!, 1) : 0;
 
   const out: number[] = [];
   if (memory && row.lock && random.chance(6)) out.push(0xf0);
   if (opsizePrefix) out.push(0x66);
-  if (row.prefix > 0) out.push(row.prefix);
-  if (rex) out.push(rex);
-  if (row.map > 0) out.push(0x0f);
-  if (row.map > 1) out.push(row.map === 2 ? 0x38 : 0x3a);
+  if (row.vex) {
+    const vvvv = row.operands.some((o) => o[0] === 'B') ? random.pick(usable) : undefined;
+    out.push(...vexPrefix(row, long, random, { extended: rex & 7, vvvv }).bytes);
+  } else {
+    if (row.prefix > 0) out.push(row.prefix);
+    if (rex) out.push(rex);
+    if (row.map > 0) out.push(0x0f);
+    if (row.map > 1) out.push(row.map === 2 ? 0x38 : 0x3a);
+  }
   out.push(row.opcode | plus);
   if (row.modrmByte >= 0) out.push(row.modrmByte);
-  else if (row.hasModrm) out.push(...(memory ? operandNearHome(mode, random, reg, vector) : [0xc0 | (reg << 3) | rm]));
+  else if (row.hasModrm)
+    out.push(...(memory ? operandNearHome(mode, random, reg, vector ? Math.max(row.traits.memoryBytes, 16) : 1) : [0xc0 | (reg << 3) | rm]));
   if (row.operands.some((o) => o[0] === 'O')) out.push(...littleEndian(HOME + random.below(0x400) - segmentBase(mode, 'ds'), setups[mode].bits / 8));
 
   const double = width === 16 && /^sh[lr]d$/.test(row.name);
   if (double && row.operands[2] === 'Cb') return [0x90];
   for (const o of row.operands) {
-    if (o === 'Ib') out.push(double ? random.below(17) : Number(random.value() & 0xffn));
+    if (o === 'Ib' || o[0] === 'L') out.push(double ? random.below(17) : Number(random.value() & 0xffn));
     else if (o === 'Ibs') out.push(Number(random.value() & 0xffn));
     else if (o === 'Iz') out.push(...littleEndian(random.value(), width === 16 ? 2 : 4));
     else if (o === 'Iv') out.push(...littleEndian(random.value(), width / 8));
@@ -87,9 +97,9 @@ export function programInstruction(mode: Mode, random: Random, free: readonly nu
 }
 
 /** [rBX + displacement]. */
-function operandNearHome(mode: Mode, random: Random, reg: number, aligned: boolean): number[] {
+function operandNearHome(mode: Mode, random: Random, reg: number, alignment: number): number[] {
   let disp = random.below(0x700) - 0x380;
-  if (aligned) disp &= ~15;
+  disp &= -alignment;
   if (disp >= -128 && disp < 128) return [0x40 | (reg << 3) | (setups[mode].bits === 16 ? 7 : 3), disp & 0xff];
   return setups[mode].bits === 16 ? [0x80 | (reg << 3) | 7, ...littleEndian(disp, 2)] : [0x80 | (reg << 3) | 3, ...littleEndian(disp, 4)];
 }

@@ -10,13 +10,19 @@ export interface VexChoice {
   readonly rex: number;
 }
 
-export function vexPrefix(row: Row, long: boolean, random: Random): VexChoice {
+/** @param fixed R, X and B, and the register in vvvv where it is decided; invalid prefixes are not made then */
+export function vexPrefix(
+  row: Row,
+  long: boolean,
+  random: Random,
+  fixed?: { readonly extended: number; readonly vvvv: number | undefined },
+): VexChoice {
   const vex = row.vex!;
   const w = vex.w >= 0 ? vex.w : random.chance(3) ? 1 : 0;
   const long256 = vex.length === 32 || (vex.length === 0 && random.chance(4)) ? 1 : 0;
-  const extended = long && random.chance(2) ? random.below(8) : 0; // R, X, B
+  const extended = fixed ? fixed.extended : long && random.chance(2) ? random.below(8) : 0; // R, X, B
   // An operand that is not there must be 1111B: the rest is #UD.
-  const vvvv = row.vvvv ? random.below(long ? 16 : 8) : random.chance(60) ? random.below(long ? 16 : 8) : 0;
+  const vvvv = fixed?.vvvv ?? (row.vvvv ? random.below(long ? 16 : 8) : !fixed && random.chance(60) ? random.below(long ? 16 : 8) : 0);
   const ignored = !long && row.vvvv && random.chance(8) ? 8 : 0;
   const short = row.map === 1 && w === 0 && (extended & 3) === 0 && random.chance(2);
   const last = ((~(vvvv | (short ? 0 : ignored)) & 15) << 3) | (long256 << 2) | PP[row.prefix > 0 ? row.prefix : 0]!;
