@@ -118,11 +118,12 @@ function build(): Handler[] {
   for (const row of rows) {
     if (row.helper) continue;
     const emit = semanticsOf(row);
+    // Rows that differ only in encoding share their handlers.
+    const inMemory = row.operands.map((o) => o.replace(/^[GZ]/, 'R').replace(/^I[bz]s?$/, 'I')).join(',');
+    const inRegisters = inMemory.replace(/(^|,)E/g, '$1R');
+    const vector = row.unit === '' ? '' : `.${row.unit}.${row.vectorBytes}.${row.vex !== undefined}`;
     for (const v of variants(row)) {
-      // Rows that differ only in encoding share their handlers.
-      const operands = row.operands.map((o) => o.replace(/^[GZ]/, 'R').replace(/^E/, v.form === 0 ? 'R' : 'E').replace(/^I[bz]s?$/, 'I')).join(','); // prettier-ignore
-      const vector = row.unit === '' ? '' : `.${row.unit}.${row.vectorBytes}.${row.vex !== undefined}`;
-      const key = `${row.name}.${v.width}.${forms[v.form]}.${v.extra}.${operands}.${row.branch}${vector}`;
+      const key = `${row.name}.${v.width}.${forms[v.form]}.${v.extra}.${v.form === 0 ? inRegisters : inMemory}.${row.branch}${vector}`;
       let number = byKey.get(key);
       if (number === undefined) {
         const handler = { key, emit, configure: v.configure, class: row.branch || row.string ? RecordClass.end : RecordClass.instruction };
