@@ -77,8 +77,8 @@ export async function measure(emulator: Emulator, guest: Guest, seconds: number,
     return summary(emulator, guest, operations, batches, peakMiB(pid), clock);
   } finally {
     child.removeAllListeners('exit');
-    serial.destroy();
     endGroup(pid);
+    serial.destroy();
   }
 }
 
