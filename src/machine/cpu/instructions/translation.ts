@@ -31,7 +31,7 @@ export const translationInstructions: HelperTable = {
     const linear = readLinear(cpu, advance(cpu, at, 8), 8);
     if (type > LAST_TYPE || pcid > 0xfffn) throw gp();
     if (type <= SINGLE_CONTEXT && pcid !== 0n && (cpu.cr4bits & CR4.PCIDE) === 0) throw gp();
-    if (type === INDIVIDUAL_ADDRESS && !cpu.canonical(linear)) throw gp();
+    if (type === INDIVIDUAL_ADDRESS && !cpu.canonicalBase(linear)) throw gp();
     flushTlb(cpu);
   },
 };
