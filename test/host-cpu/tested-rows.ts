@@ -1,6 +1,7 @@
 import type { Row } from '../../src/machine/cpu/isa/row.ts';
 import { rows } from '../../src/machine/cpu/isa/rows/index.ts';
 import type { Case, Mode } from './case.ts';
+import { missingFeatures } from './host-features.ts';
 import { isX87 } from './random-state.ts';
 
 /** Rows that are not run as single cases, and why. */
@@ -22,11 +23,18 @@ const privileged = new Set([
   'cli', 'sti', 'hlt', 'clts', 'invd', 'wbinvd', 'rdmsr', 'wrmsr', 'in_imm', 'in_dx', 'out_imm', 'out_dx', 'ins', 'outs', 'lldt', 'ltr', 'lmsw', 'invlpg',
   'mov_r_cr', 'mov_cr_r', 'swapgs', 'sysret', 'clac', 'stac', 'rsm',
 ]); // prettier-ignore
-/** The rows that single cases are made of: everything that runs in user mode. */
-export const testedRows = (mode: Mode): Row[] =>
-  rows.filter(
-    (r) => (mode === '64' ? r.in64 : r.inLegacy && r.name !== 'sysret') && !untested.has(r.name), // SYSRET in compatibility mode: AMD has it, Intel does not
-  );
+const runsInUserMode = (r: Row, mode: Mode): boolean => (mode === '64' ? r.in64 : r.inLegacy && r.name !== 'sysret') && !untested.has(r.name); // SYSRET in compatibility mode: AMD has it, Intel does not
+
+/** The rows that single cases are made of: everything that runs in user mode and that the host has. */
+export const testedRows = (mode: Mode): Row[] => rows.filter((r) => runsInUserMode(r, mode) && missingFeatures(r).length === 0);
+
+/** Rows that this host cannot say anything about, by the features that it lacks. */
+export function rowsWithoutHost(): ReadonlyMap<string, readonly string[]> {
+  const out = new Map<string, string[]>();
+  for (const row of rows.filter((r) => runsInUserMode(r, '64')))
+    for (const feature of missingFeatures(row)) out.set(feature, [...(out.get(feature) ?? []), row.name]);
+  return out;
+}
 
 /** Others are left out where operands lie at edges: which access faults first, and what was done before, is the processor's own matter. */
 export const isOrderly = (row: Row): boolean => !/^(bound|popa|push_sreg|f?x(save|rstor)\w*|f(nsave|rstor|nstenv|ldenv))$/.test(row.name);
