@@ -4,6 +4,7 @@ import { boundary } from '../../src/machine/cpu/boundary.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { resetCpu, signature, startup } from '../../src/machine/cpu/system/init.ts';
 import { cpuModel } from '../../src/machine/cpu/models/index.ts';
+import { fullTags } from '../../src/machine/cpu/x87/state.ts';
 import { fakeMachine } from '../support/fake-machine.ts';
 import { World } from './world.ts';
 
@@ -48,7 +49,7 @@ describe('power-on and INIT: SDM Vol. 3, 9.1', () => {
     const w = used();
     resetCpu(w.cpu, 'power-on');
     expectReset(w);
-    expect([w.cpu.cr0, w.cpu.u32(L.FCW), w.cpu.u32(L.FTW), w.cpu.u32(L.MXCSR), w.cpu.u64(L.VECTORS), w.cpu.u64(L.XCR0)]).toEqual([
+    expect([w.cpu.cr0, w.cpu.u32(L.FCW), fullTags(w.cpu), w.cpu.u32(L.MXCSR), w.cpu.u64(L.VECTORS), w.cpu.u64(L.XCR0)]).toEqual([
       0x6000_0010n, 0x40, 0x5555, 0x1f80, 0n, 1n,
     ]); // prettier-ignore
     expect([w.cpu.pending, w.cpu.interruptibility, w.cpu.activity]).toEqual([0, 0, Activity.active]);
