@@ -3,7 +3,28 @@
  * A feature is named as in the SDM's CPUID tables (Vol. 2, CPUID), in lower case; `cpuid-bits.ts` places it.
  */
 export const BASE_FEATURES: readonly string[] = [
-  ...['fpu', 'vme', 'de', 'pse', 'tsc', 'msr', 'pae', 'mce', 'cx8', 'apic', 'sep', 'mtrr', 'pge', 'mca', 'cmov', 'pat', 'pse36', 'clflush', 'mmx', 'fxsr'],
+  ...[
+    'fpu',
+    'vme',
+    'de',
+    'pse',
+    'tsc',
+    'msr',
+    'pae',
+    'mce',
+    'cx8',
+    'apic',
+    'sep',
+    'mtrr',
+    'pge',
+    'mca',
+    'cmov',
+    'pat',
+    'pse36',
+    'clflush',
+    'mmx',
+    'fxsr',
+  ],
   ...['sse', 'sse2', 'cx16', 'vmx', 'syscall', 'nx', 'lm', 'lahf64', 'invtsc'],
 ];
 

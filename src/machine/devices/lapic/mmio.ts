@@ -76,7 +76,10 @@ export class LapicPages {
   }
 
   #writeBelow(address: number, size: number, value: number): void {
-    this.#machine.memory.poke(address, Uint8Array.from({ length: size }, (_, n) => value >>> (n * 8)));
+    this.#machine.memory.poke(
+      address,
+      Uint8Array.from({ length: size }, (_, n) => value >>> (n * 8)),
+    );
   }
 
   #write(base: number, offset: number, size: 1 | 2 | 4, value: number): void {

@@ -56,20 +56,18 @@ export function x2ApicMsrs(of: (cpuIndex: number) => Lapic): readonly Msr[] {
     return apic;
   };
   const registers = Array.from({ length: REGISTER_COUNT }, (_, index) => index).filter((n) => registerByIndex[n] !== undefined && !ABSENT.has(n));
-  const rows = registers.map(
-    (index): Msr => ({
-      index: BASE + index,
-      name: `IA32_X2APIC_${registerByIndex[index]!.name}`,
-      section: SECTION,
-      needs: 'x2apic',
-      read(cpu) {
-        const apic = inMode(cpu.index);
-        if (!isReadable(index)) throw gp();
-        return read(apic, index);
-      },
-      ...(isWritable(index) && !READ_ONLY.has(index) ? { write: (cpu, value) => write(inMode(cpu.index), index, value) } : {}),
-    }),
-  );
+  const rows = registers.map((index): Msr => ({
+    index: BASE + index,
+    name: `IA32_X2APIC_${registerByIndex[index]!.name}`,
+    section: SECTION,
+    needs: 'x2apic',
+    read(cpu) {
+      const apic = inMode(cpu.index);
+      if (!isReadable(index)) throw gp();
+      return read(apic, index);
+    },
+    ...(isWritable(index) && !READ_ONLY.has(index) ? { write: (cpu, value) => write(inMode(cpu.index), index, value) } : {}),
+  }));
   const selfIpi: Msr = {
     index: BASE + SELF_IPI,
     name: 'IA32_X2APIC_SELF_IPI',
