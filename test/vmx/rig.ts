@@ -15,6 +15,7 @@ import { currentVmcs, Vmcs } from '../../src/machine/vmx/vmcs.ts';
 import { CPU_BLOCKS, CPU_BLOCK_SIZE, RAM } from '../../src/machine/memory/layout.ts';
 import { LinearMemory } from '../../src/machine/memory/linear-memory.ts';
 import type { CpuModel } from '../../src/machine/cpu/models/model.ts';
+import type { MachineServices } from '../../src/machine/machine-services.ts';
 import { fakeMachine, type FakeMachine } from '../support/fake-machine.ts';
 import { enterMode, P, PageTables, U, W } from '../support/page-tables.ts';
 
@@ -188,8 +189,15 @@ export class Rig {
 /** Access rights: SDM Vol. 3, 25.4.1. */
 const [CODE64, CODE32, DATA, TSS, UNUSABLE] = [0xa09b, 0xc09b, 0xc093, 0x8b, 0x1_0000];
 
+/** What the VMCS is written for: a rig, or a whole machine with a current VMCS. */
+export interface Baseline {
+  readonly cpu: Cpu;
+  readonly vmcs: Vmcs;
+  readonly machine: Pick<MachineServices, 'memory'>;
+}
+
 /** A VMCS whose entry succeeds: host and guest in 64-bit mode on the same page tables. */
-export function writeBaseline(rig: Rig): void {
+export function writeBaseline(rig: Baseline): void {
   const { cpu, vmcs } = rig;
   const must = (word: 'pin' | 'primary' | 'secondary' | 'exit' | 'entry'): number => allowedSettings(cpu.model, word).must;
   for (const f of Object.values(F)) if (f.access === 'rw') vmcs.write(f, 0n);
@@ -238,7 +246,7 @@ export function writeBaseline(rig: Rig): void {
 }
 
 /** A GDT with 64-bit code at 8 and data at 10H, and an IDT whose gates all lead to `At.guestHandler + vector * 16`. */
-function writeGuestTables({ machine: { memory: ram } }: Rig): void {
+function writeGuestTables({ machine: { memory: ram } }: Baseline): void {
   ram.write64(At.guestGdt + 8, 0x00af_9b00_0000_ffffn);
   ram.write64(At.guestGdt + 0x10, 0x00cf_9300_0000_ffffn);
   for (let vector = 0; vector < 256; vector++) {
