@@ -99,6 +99,7 @@ export class Machine implements Debuggable, MachineServices {
       stopAt: (cpu, linear) => this.#stopAt(cpu, linear),
       watches: (cpu, linear, size, write) =>
         (this.#watchpoints.size > 0 && this.#watchpoints.hit(linear, size, write) !== undefined) || hitsDataBreakpoint(cpu, linear, size, write),
+      catchesInstructions: () => this.#stopNames.size > 0,
       stopAtInstruction: (cpu, { name }) => (this.#stopNames.has(name) ? { kind: 'vmx-instruction', cpu: cpu.index, name } : undefined),
       stopped: (reason) => this.#stop(reason),
       firmwareTrap: (cpu, physical) => this.firmware!.trap(cpu, physical),

@@ -1,4 +1,4 @@
-import { CPU_BLOCKS, CPU_BLOCK_SIZE, RECORD_SIZE } from '../memory/layout.ts';
+import { CPU_BLOCKS, CPU_BLOCK_SIZE, LEAVE, OBSERVED, RECORD_SIZE } from '../memory/layout.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { MachineServices } from '../machine-services.ts';
 import type { StopReason } from '../stop.ts';
@@ -22,9 +22,10 @@ import { runExact } from './semantics/float/exact.ts';
 import { deliverEvent } from './system/deliver.ts';
 import { linearOf } from './system/operands.ts';
 import { handlerClass, handlers } from './tiers/handlers.ts';
-import type { Imports, RunFunction } from './tiers/interpreter.ts';
+import type { RunFunction } from './tiers/interpreter.ts';
 import { instantiateInterpreter } from './tiers/interpreter.ts';
 import { BUDGET_FLOOR, Exit, MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_WHERE, RecordClass } from './tiers/record.ts';
+import { withQuick } from './quick/module.ts';
 import { Special } from './tiers/specials.ts';
 import type { Accel } from './tiers/regions/cache.ts';
 import { defaultAccel, RegionCache } from './tiers/regions/cache.ts';
@@ -49,6 +50,8 @@ export interface RunnerClient {
   stopAt(cpu: Cpu, linear: bigint): StopReason | undefined;
   /** Does a data access hit a watchpoint? Called only while there are any, before the access. */
   watches(cpu: Cpu, linear: bigint, size: number, write: boolean): boolean;
+  /** Could `stopAtInstruction` stop at any instruction now? */
+  catchesInstructions(): boolean;
   /** An instruction written in TypeScript is about to execute: a reason stops before it. */
   stopAtInstruction(cpu: Cpu, insn: Insn): StopReason | undefined;
   /** The run ends for this reason. */
@@ -66,8 +69,6 @@ export class Runner {
   readonly #helpers: HelperTable;
   readonly #client: RunnerClient;
   readonly #run: RunFunction;
-  /** Set to leave emitted code at the end of the current instruction. */
-  leave = false;
   /** The CPU gave up the rest of its turn. */
   yielded = false;
   /** A deadline came nearer: how far the slice goes is to be asked again. */
@@ -94,7 +95,7 @@ export class Runner {
     this.#services = services;
     this.#helpers = helpers;
     this.#client = client;
-    const functions: Imports = {
+    const functions = withQuick(m, {
       slow: (c, record, left, info) => this.#slow(this.#cpu(c), record!, left!, info!),
       commit: (c, record, left) => this.#commit(this.#cpu(c), record!, left!),
       enter: (c, _record, left) => this.#enter(this.#cpu(c), left!),
@@ -107,11 +108,19 @@ export class Runner {
       hot: (c, record, left) => this.#hot(this.#cpu(c), record!, left!),
       float: (c, record, left, operation, a, b, x) => this.#float(this.#cpu(c), record!, left!, operation!, a!, b!, x!),
       x87: (c, record, _left, operand) => this.#x87(this.#cpu(c), record!, operand!),
-    };
+    });
     const units = new Units(m, functions);
     this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
     this.regions = new RegionCache(m, this.finder.pages, units.table, functions.helper, { ...defaultAccel, ...accel });
     this.#run = instantiateInterpreter(m, functions, units);
+  }
+
+  /** Set to leave emitted code at the end of the current instruction. */
+  get leave(): boolean {
+    return this.#m.u32[LEAVE >> 2] !== 0;
+  }
+  set leave(v: boolean) {
+    this.#m.u32[LEAVE >> 2] = v ? 1 : 0;
   }
 
   /** Ticks since the slice began, exact at the instruction that asks: the clock's `elapsed`. */
@@ -257,6 +266,7 @@ export class Runner {
   #enterEmitted(cpu: Cpu, record: number, budget: number, floor: number): void {
     this.#budget = budget;
     this.#calloutRecord = OUTSIDE;
+    this.#m.u32[OBSERVED >> 2] = this.#exact || this.#services.probe !== null || this.#client.catchesInstructions() ? 1 : 0;
     const code = this.#run(cpu.block, record, budget, floor);
     this.#calloutRecord = OUTSIDE;
     const left = cpu.u32(L.LEFT) | 0;

@@ -8,6 +8,10 @@ export const PAGE_SIZE = 4096;
 /** Where a slow-path access stages its bytes: MMIO, page-crossing, watched and code-page accesses (64 bytes used). */
 export const BOUNCE = 0x100;
 export const BOUNCE_END = 0x180;
+/** Words between the run loop and emitted code. LEAVE: leave at the end of the current instruction. */
+export const LEAVE = 0x180;
+/** Someone watches instructions one by one (a probe, a debugger, a step): quick ways are not taken. */
+export const OBSERVED = 0x184;
 
 export const MAX_CPUS = 16;
 export const CPU_BLOCKS = 0x1_0000;

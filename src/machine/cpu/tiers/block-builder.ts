@@ -5,6 +5,7 @@ import type { Decoder } from '../isa/decoder.ts';
 import type { Row } from '../isa/row.ts';
 import * as L from '../layout.ts';
 import { MARK_BREAKPOINT, Transfer, transferOf } from '../transfers.ts';
+import { quickNumber } from '../quick/helpers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
 import { fusedHandler, handlerIndex, isX87, widthIndex } from './handlers.ts';
 import { operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
@@ -201,7 +202,11 @@ export class BlockBuilder {
       const rec = this.#emit(fault ? Special.fault : Special.helper, offset);
       this.#u8[rec + REC_B] = count;
       if (fault) this.#u8[rec + REC_A] = 6;
-      else this.#keepInsn(rec);
+      else {
+        this.#u8[rec + REC_A] = quickNumber(row.name);
+        this.#u8[rec + REC_BASE] = d.length;
+        this.#keepInsn(rec);
+      }
       return 'ends';
     }
     const { traits } = row;

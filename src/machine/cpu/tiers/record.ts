@@ -9,6 +9,8 @@
  *   8  i32  displacement; in branches the target relative to the page
  *  12  i32  immediate; in branches the record of the target once known; in helpers the number of the kept `Insn`
  *
+ * A helper's record has the number of its quick way (quick/helpers.ts) at 4 and the instruction's length at 6.
+ *
  * VEX instructions have immediates of a byte: then 13 is the register in VEX.vvvv, 14 the one in bits 7:4 of the immediate.
  * Vector registers are given as their number times 8, like general ones.
  */

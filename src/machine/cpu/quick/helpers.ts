@@ -1,0 +1,10 @@
+import { cli } from './flags.ts';
+import type { Quick } from './quick.ts';
+
+/** Instructions that have a quick way, by row name. Its number in the record is the place here, from 1 on. */
+export const quickHelpers: Readonly<Record<string, (q: Quick) => void>> = { cli };
+
+const numbers = new Map(Object.keys(quickHelpers).map((name, n) => [name, n + 1]));
+
+/** The number of a row's quick way for the helper's record; 0: it has none. */
+export const quickNumber = (name: string): number => numbers.get(name) ?? 0;

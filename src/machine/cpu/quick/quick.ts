@@ -1,0 +1,64 @@
+import type { FunctionBuilder, Local } from '../wasm/function.ts';
+import type { Value } from '../wasm/value.ts';
+import * as w from '../wasm/value.ts';
+import * as L from '../layout.ts';
+import { REC_BASE, REC_DISP } from '../tiers/record.ts';
+
+/** Parameters of a quick helper: CPU block, record, budget left. It returns 1 when it did everything, 0 when nothing. */
+export const QUICK_PARAMS = ['i32', 'i32', 'i32'] as const;
+
+/**
+ * What a quick helper is written against: the frequent case of an instruction whose general meaning is TypeScript, in
+ * 64-bit mode. It does everything, ending with `advance` or `goTo`; or it gives up before anything changed, and the
+ * helper does it.
+ */
+export class Quick {
+  readonly f: FunctionBuilder;
+  readonly c: Local;
+  readonly record: Local;
+  readonly left: Local;
+
+  constructor(f: FunctionBuilder) {
+    this.f = f;
+    this.c = f.param(0);
+    this.record = f.param(1);
+    this.left = f.param(2);
+  }
+
+  /** Leaves the case to TypeScript. Only before any change. */
+  giveUpIf(condition: Value): void {
+    this.f.if(condition, () => this.f.return(w.i32(0)));
+  }
+
+  u32(slot: number): Value {
+    return w.load32(this.c, slot);
+  }
+  setU32(slot: number, v: Value): void {
+    this.f.do(w.store32(this.c, v, slot));
+  }
+  u64(slot: number): Value {
+    return w.load64(this.c, slot);
+  }
+  setU64(slot: number, v: Value): void {
+    this.f.do(w.store64(this.c, v, slot));
+  }
+
+  /** Linear address, which is RIP, of the instruction and of the next one. */
+  rip(): Value {
+    return w.add(this.u64(L.SLOT_CODE_PAGE), w.load32s64(this.record, REC_DISP));
+  }
+  nextRip(): Value {
+    return w.add(this.rip(), w.unsigned64(w.load8u(this.record, REC_BASE)));
+  }
+
+  /** Done: execution goes on at RIP `target`. */
+  goTo(target: Value): void {
+    this.setU64(L.SLOW_ADDRESS, target);
+    this.f.return(w.i32(1));
+  }
+
+  /** Done: execution goes on with the next instruction. */
+  advance(): void {
+    this.goTo(this.nextRip());
+  }
+}
