@@ -60,7 +60,7 @@ export interface Row {
   readonly unit: string;
   /** The operands that bytes after ModRM belong to, as numbers (`Immediate`), in order. */
   readonly immediates: readonly number[];
-  /** Where the operands' registers go in a record (tiers/block-builder.ts), worked out when first needed. */
+  /** Where the operands' registers come from and go in a record (tiers/record.ts, `recordFields`), worked out when first needed. */
   fields: Uint8Array | undefined;
   /** What follows from the above, worked out once because decoding asks for it again and again. */
   readonly traits: RowTraits;
@@ -74,6 +74,15 @@ export const Immediate: Readonly<Record<string, number>> = {
 }; // prettier-ignore
 
 export interface RowTraits {
+  /** What the block builder asks for by name: comparing strings for every instruction costs. */
+  readonly x87: boolean;
+  readonly lea: boolean;
+  readonly undefined: boolean;
+  readonly cmpxchg8b: boolean;
+  readonly call: boolean;
+  readonly return: boolean;
+  /** A relative branch that may not be taken: the block goes on behind it. */
+  readonly conditional: boolean;
   /** A vector register takes part; then the operand size matters only if a general one (`general`) does too. */
   readonly vector: boolean;
   readonly general: boolean;
@@ -106,6 +115,13 @@ function traitsOf(name: string, operands: readonly string[], attribute: Readonly
     : ({ b: 1, w: 2, d: 4, q: 8, '1': 1, '2': 2, '4': 4 }[memory[1] ?? ''] ?? 0);
   const relative = attribute.has('branch') && operands[0]?.[0] === 'J';
   return {
+    x87: attribute.has('unit=x87'),
+    lea: name === 'lea',
+    undefined: name === 'ud',
+    cmpxchg8b: name === 'cmpxchg8b',
+    call: name === 'call' || name === 'call_rm',
+    return: name === 'ret',
+    conditional: relative && name !== 'jmp' && name !== 'call',
     vector: operands.some((o) => /^[VWHPQ]/.test(o)),
     general: attribute.has('wide') || operands.some((o) => /^[EG]$/.test(o)),
     absolute: operands.some((o) => o[0] === 'O'),

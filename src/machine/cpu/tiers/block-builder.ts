@@ -7,8 +7,8 @@ import * as L from '../layout.ts';
 import { MARK_BREAKPOINT, Transfer, transferOf } from '../transfers.ts';
 import { quickNumber } from '../quick/helpers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
-import { fusedHandler, handlerIndex, isX87, widthIndex } from './handlers.ts';
-import { operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
+import { fusedHandler, handlerIndex, widthIndex } from './handlers.ts';
+import { BYTE_REGISTER, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE, recordFields, Source } from './record.ts';
 import { Special } from './specials.ts';
 
 /** What a block is built from. */
@@ -195,10 +195,12 @@ export class BlockBuilder {
     const d = this.#decoder;
     const { row, mode } = d;
     const legacy = mode !== 64;
-    const flat = mode === 64 && d.addrsize === 64 && (d.segment < 4 || row.name === 'lea');
-    if (row.helper || (row.string && (legacy || d.addrsize !== 64 || d.segmentOverride)) || (row.elements && !flat && !(legacy && isX87(row)))) {
+    const { traits } = row;
+    const { x87 } = traits;
+    const flat = mode === 64 && d.addrsize === 64 && (d.segment < 4 || traits.lea);
+    if (row.helper || (row.string && (legacy || d.addrsize !== 64 || d.segmentOverride)) || (row.elements && !flat && !(legacy && x87))) {
       // UD2 and the like need no helper to throw.
-      const fault = row.name === 'ud';
+      const fault = traits.undefined;
       const rec = this.#emit(fault ? Special.fault : Special.helper, offset);
       this.#u8[rec + REC_B] = count;
       if (fault) this.#u8[rec + REC_A] = 6;
@@ -209,9 +211,7 @@ export class BlockBuilder {
       }
       return 'ends';
     }
-    const { traits } = row;
-    const x87 = isX87(row);
-    const bits = (traits.vector && !traits.general) || x87 ? 32 : traits.vector || row.name === 'cmpxchg8b' ? (d.opsize === 64 ? 64 : 32) : d.opsize;
+    const bits = (traits.vector && !traits.general) || x87 ? 32 : traits.vector || traits.cmpxchg8b ? (d.opsize === 64 ? 64 : 32) : d.opsize;
     const next = offset + d.length;
     let form = 0;
     let base: number = L.SLOT_ZERO;
@@ -262,12 +262,14 @@ export class BlockBuilder {
       const both = fusedHandler(this.#u16[before >> 1]!, d.opcode & 15);
       if (both !== undefined) this.#u16[before >> 1] = both;
     }
-    const rec = this.#emit(op, offset);
-    this.#u16[(rec + REC_WHERE) >> 1] = (offset & 0xfff) | (scale << 12);
-    this.#u8[rec + REC_BASE] = base;
-    this.#u8[rec + REC_INDEX] = index;
-    this.#i32[(rec + REC_DISP) >> 2] = disp;
-    this.#i32[(rec + REC_IMM) >> 2] = d.immLow;
+    const rec = this.#at;
+    this.#at = rec + RECORD_SIZE;
+    const word = rec >> 2;
+    const i32 = this.#i32;
+    i32[word] = op | (((offset & 0xfff) | (scale << 12)) << 16);
+    i32[word + 1] = (base << 16) | (index << 24);
+    i32[word + 2] = disp;
+    i32[word + 3] = d.immLow;
     this.#operands(rec, bits);
     if (x87) this.#keepInsn(rec); // for what its emitted code leaves to the helper
     if (row.string) {
@@ -277,38 +279,37 @@ export class BlockBuilder {
     }
     if (!row.branch) return 'continues';
     this.#u8[rec + REC_B] = count;
-    if (row.name === 'call' || row.name === 'call_rm') this.#i32[(rec + REC_IMM) >> 2] = next;
-    else if (row.name !== 'ret') this.#i32[(rec + REC_IMM) >> 2] = 0;
-    return traits.relative && row.name !== 'jmp' && row.name !== 'call' ? 'branches' : 'ends';
+    if (traits.call) this.#i32[(rec + REC_IMM) >> 2] = next;
+    else if (!traits.return) this.#i32[(rec + REC_IMM) >> 2] = 0;
+    return traits.conditional ? 'branches' : 'ends';
   }
 
   #operands(rec: number, bits: number): void {
     const d = this.#decoder;
-    const { operands } = d.row;
-    for (let n = 0; n < operands.length; n++) {
-      const o = operands[n]!;
-      let value: number;
-      const kind = o[0];
-      if (kind === 'G') value = d.reg;
-      else if (kind === 'V') value = d.reg;
-      else if (kind === 'S') value = d.rm & 7;
-      else if (kind === 'M') value = d.segment;
-      else if (kind === 'P') value = d.reg & 7;
-      else if (kind === 'Q') value = d.rm & 7;
-      else if (kind === 'H' || kind === 'B') value = d.vvvv;
-      else if (kind === 'L') value = d.is4;
-      else if (kind === 'Z') value = d.rm;
-      else if (kind === 'A') value = 0;
-      else if (kind === 'C')
-        continue; // always rCX: the second field may belong to another operand (SHLD)
-      else if ((kind === 'E' || kind === 'W' || kind === 'R') && !d.isMemory) value = d.rm;
-      else if (kind === 'I' && o === 'Iv' && bits === 64) {
-        this.#i32[(rec + REC_DISP) >> 2] = d.immLow;
-        this.#i32[(rec + REC_IMM) >> 2] = d.immHigh;
-        continue;
-      } else continue;
-      const byte = o[1] === 'b' && kind !== 'V' && kind !== 'W';
-      this.#u8[rec + operandField(operands, n)] = byte ? byteRegisterOffset(value, d.rex !== 0) : value * 8;
+    const fields = (d.row.fields ??= recordFields(d.row.operands));
+    for (let n = 0; n < fields.length; n += 2) {
+      const what = fields[n]!;
+      let value = 0;
+      switch (what & 15) {
+        case Source.reg: value = d.reg; break;
+        case Source.rm: value = d.rm; break;
+        case Source.reg7: value = d.reg & 7; break;
+        case Source.rm7: value = d.rm & 7; break;
+        case Source.segment: value = d.segment; break;
+        case Source.vvvv: value = d.vvvv; break;
+        case Source.is4: value = d.is4; break;
+        case Source.registerForm:
+          if (d.isMemory) continue;
+          value = d.rm;
+          break;
+        case Source.wideImmediate:
+          if (bits === 64) {
+            this.#i32[(rec + REC_DISP) >> 2] = d.immLow;
+            this.#i32[(rec + REC_IMM) >> 2] = d.immHigh;
+          }
+          continue;
+      } // prettier-ignore
+      this.#u8[rec + fields[n + 1]!] = (what & BYTE_REGISTER) !== 0 ? byteRegisterOffset(value, d.rex !== 0) : value * 8;
     }
   }
 
@@ -325,7 +326,7 @@ export class BlockBuilder {
       return;
     }
     // LEA and the NOPs with an operand make no access; x87 instructions look for exceptions that wait before they check theirs.
-    const checked = mode !== 64 && traits.accesses && !isX87(row);
+    const checked = mode !== 64 && traits.accesses && !traits.x87;
     const bitString = traits.bitString && d.addrsize !== 64;
     const op = bitString
       ? !checked ? Special.bits32 : d.addrsize === 16 ? Special.bitsChecked16 : Special.bitsChecked32
@@ -338,7 +339,7 @@ export class BlockBuilder {
     this.#u8[rec + REC_BASE] = rip ? L.SLOT_CODE_PAGE : d.base >= 0 ? d.base * 8 : L.SLOT_ZERO;
     this.#u8[rec + REC_INDEX] = d.index >= 0 ? d.index * 8 : L.SLOT_ZERO;
     this.#i32[(rec + REC_DISP) >> 2] = rip ? d.disp + next : d.disp;
-    const base = row.name === 'lea' || (mode === 64 && d.segment < 4) ? L.SLOT_ZERO : seg + L.SEG_BASE;
+    const base = traits.lea || (mode === 64 && d.segment < 4) ? L.SLOT_ZERO : seg + L.SEG_BASE;
     const limit = checked ? seg + (traits.writes ? L.SEG_WRITE_END : L.SEG_READ_END) : 0;
     this.#u8[rec + REC_A] = this.#accessBytes(bits);
     if (bitString) this.#u8[rec + REC_B] = d.reg * 8;
@@ -347,7 +348,7 @@ export class BlockBuilder {
 
   #accessBytes(bits: number): number {
     const { row } = this.#decoder;
-    if (row.name === 'cmpxchg8b') return bits === 64 ? 16 : 8;
+    if (row.traits.cmpxchg8b) return bits === 64 ? 16 : 8;
     return row.traits.memoryBytes || bits / 8;
   }
 }

@@ -59,7 +59,7 @@ const semanticsOf = (row: Row): Semantics => {
 };
 
 /** x87 instructions have operands of fixed sizes: the operand size means nothing. */
-export const isX87 = (row: Row): boolean => row.unit.startsWith('x87/');
+export const isX87 = (row: Row): boolean => row.traits.x87;
 
 const hasMemoryForm = (row: Row): boolean => row.operands.some((o) => /^[EMOQW]/.test(o)) && row.form !== 'register';
 

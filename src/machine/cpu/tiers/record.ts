@@ -35,6 +35,32 @@ export function operandField(operands: readonly string[], n: number): number {
   return before === 0 ? REC_A : REC_B;
 }
 
+/** What of a decoded instruction an operand's place in the record gets. */
+export const Source = { reg: 0, rm: 1, reg7: 2, rm7: 3, segment: 4, vvvv: 5, is4: 6, zero: 7, registerForm: 8, wideImmediate: 9 } as const;
+
+/** In a number of `recordFields`, above the source: the operand is a byte register. */
+export const BYTE_REGISTER = 0x10;
+
+const sources: Readonly<Record<string, number>> = {
+  G: Source.reg, V: Source.reg, S: Source.rm7, M: Source.segment, P: Source.reg7, Q: Source.rm7, H: Source.vvvv, B: Source.vvvv,
+  L: Source.is4, Z: Source.rm, A: Source.zero, E: Source.registerForm, W: Source.registerForm, R: Source.registerForm,
+}; // prettier-ignore
+
+/**
+ * The operands that have a place in the record, two numbers each: `Source` with BYTE_REGISTER, and the place. C is always rCX:
+ * the second field may belong to another operand (SHLD).
+ */
+export function recordFields(operands: readonly string[]): Uint8Array {
+  const fields: number[] = [];
+  for (const [n, o] of operands.entries()) {
+    const kind = o[0]!;
+    const source = o === 'Iv' ? Source.wideImmediate : sources[kind];
+    if (source === undefined) continue;
+    fields.push(source | (o[1] === 'b' && kind !== 'V' && kind !== 'W' ? BYTE_REGISTER : 0), operandField(operands, n));
+  }
+  return Uint8Array.from(fields);
+}
+
 /** What emitted code returns to TypeScript. The record is in the RECORD slot, the budget left in LEFT. */
 export const Exit = {
   /** The budget is (nearly) used up; RECORD is the next record to execute. */
