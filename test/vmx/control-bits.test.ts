@@ -5,19 +5,11 @@ import { parseCpuModel } from '../../src/machine/cpu/models/parse.ts';
 import { allowedSettings, vmxCapabilityMsr } from '../../src/machine/vmx/capabilities.ts';
 import { controlChecks } from '../../src/machine/vmx/checks/index.ts';
 import { entryContext, firstViolation } from '../../src/machine/vmx/checks/check.ts';
-import { DEFAULT1, Primary, type ControlWord } from '../../src/machine/vmx/controls.ts';
+import { DEFAULT1, Primary } from '../../src/machine/vmx/controls.ts';
 import { hasVmxFeature, offeredVmxFeatures, vmxFeatures, type VmxFeatureName } from '../../src/machine/vmx/features.ts';
-import { F, fieldExists, fields, type VmcsField } from '../../src/machine/vmx/fields.ts';
+import { fieldExists, fields } from '../../src/machine/vmx/fields.ts';
 import { lastFailure } from '../../src/machine/vmx/failure.ts';
-import { Rig } from './rig.ts';
-
-const words: readonly (readonly [ControlWord, VmcsField<32>])[] = [
-  ['pin', F.pinControls],
-  ['primary', F.primaryControls],
-  ['secondary', F.secondaryControls],
-  ['exit', F.exitControls],
-  ['entry', F.entryControls],
-];
+import { controlWords, Rig } from './rig.ts';
 
 describe.each(cpuModels.map((m) => [m.name, m] as const))('%s', (name, model) => {
   const rig = new Rig(name).ready();
@@ -26,7 +18,7 @@ describe.each(cpuModels.map((m) => [m.name, m] as const))('%s', (name, model) =>
     for (const [f, v] of pristine) rig.vmcs.write(f, v);
   };
 
-  describe.each(words)('%s controls', (word, field) => {
+  describe.each(controlWords)('%s controls', (word, field) => {
     const { must, may } = allowedSettings(model, word);
     const bits = Array.from({ length: 32 }, (_, n) => (1 << n) >>> 0);
 
@@ -89,7 +81,7 @@ describe.each(offered.map((f) => [f.name, f] as const))('--cpu skylake,-%s', (na
     it('its control must be 0', () => {
       const rig = new Rig(model).ready();
       if (control.word === 'secondary') rig.primary(Primary.activateSecondaryControls);
-      rig.bits(words.find(([w]) => w === control.word)![1], BigInt(control.mask >>> 0));
+      rig.bits(controlWords.find(([w]) => w === control.word)![1], BigInt(control.mask >>> 0));
       expect(rig.launch()).toBe('VMfail 7');
       expect(lastFailure(rig.cpu)!.rule).toBe(`control.${control.word}-must-be-0`);
     });

@@ -6,20 +6,13 @@ import { cpuModels } from '../../src/machine/cpu/models/index.ts';
 import { readLinear, writeLinear } from '../../src/machine/cpu/mmu/access.ts';
 import { Pending } from '../../src/machine/cpu/layout.ts';
 import { allowedSettings } from '../../src/machine/vmx/capabilities.ts';
-import { Secondary, type ControlWord } from '../../src/machine/vmx/controls.ts';
+import { Secondary } from '../../src/machine/vmx/controls.ts';
 import { lastFailure } from '../../src/machine/vmx/failure.ts';
-import { F, type VmcsField } from '../../src/machine/vmx/fields.ts';
+import { F } from '../../src/machine/vmx/fields.ts';
 import { intercepts } from '../../src/machine/vmx/hooks.ts';
 import { exitReasonName } from '../../src/machine/vmx/reasons.ts';
-import { insn, memory, Rig } from './rig.ts';
+import { controlWords, insn, memory, Rig } from './rig.ts';
 
-const words: readonly (readonly [ControlWord, VmcsField<32>])[] = [
-  ['pin', F.pinControls],
-  ['primary', F.primaryControls],
-  ['secondary', F.secondaryControls],
-  ['exit', F.exitControls],
-  ['entry', F.entryControls],
-];
 const names = [...intercepts.keys()];
 
 /** Fields that controls refer to, at places that exist: so that most entries succeed. */
@@ -86,7 +79,7 @@ it('random controls of random models, random instructions, events and accesses: 
       fc.array(step, { minLength: 1, maxLength: 12 }),
       (model, random, steps) => {
         const rig = new Rig(model).ready();
-        for (const [n, [word, field]] of words.entries()) {
+        for (const [n, [word, field]] of controlWords.entries()) {
           const { must, may } = allowedSettings(model, word);
           // Few optional bits at once, or nearly every entry would be refused for their dependencies.
           const sparse = random[n]! & Math.imul(random[(n + 1) % 5]!, 0x9e37_79b1);

@@ -8,7 +8,7 @@ import { resetMsrs } from '../../src/machine/cpu/msr.ts';
 import { deliverEvent } from '../../src/machine/cpu/system/deliver.ts';
 import { systemInstructions } from '../../src/machine/cpu/system/index.ts';
 import { allowedSettings } from '../../src/machine/vmx/capabilities.ts';
-import { Entry, Exit, Primary, Secondary } from '../../src/machine/vmx/controls.ts';
+import { Entry, Exit, Primary, Secondary, type ControlWord } from '../../src/machine/vmx/controls.ts';
 import { F, guestSegments, REVISION_ID, type VmcsField } from '../../src/machine/vmx/fields.ts';
 import { vmxInstructions } from '../../src/machine/vmx/instructions.ts';
 import { currentVmcs, Vmcs } from '../../src/machine/vmx/vmcs.ts';
@@ -186,6 +186,15 @@ export class Rig {
   }
 }
 
+/** The control words and their fields. */
+export const controlWords: readonly (readonly [ControlWord, VmcsField<32>])[] = [
+  ['pin', F.pinControls],
+  ['primary', F.primaryControls],
+  ['secondary', F.secondaryControls],
+  ['exit', F.exitControls],
+  ['entry', F.entryControls],
+];
+
 /** Access rights: SDM Vol. 3, 25.4.1. */
 const [CODE64, CODE32, DATA, TSS, UNUSABLE] = [0xa09b, 0xc09b, 0xc093, 0x8b, 0x1_0000];
 
@@ -199,7 +208,7 @@ export interface Baseline {
 /** A VMCS whose entry succeeds: host and guest in 64-bit mode on the same page tables. */
 export function writeBaseline(rig: Baseline): void {
   const { cpu, vmcs } = rig;
-  const must = (word: 'pin' | 'primary' | 'secondary' | 'exit' | 'entry'): number => allowedSettings(cpu.model, word).must;
+  const must = (word: ControlWord): number => allowedSettings(cpu.model, word).must;
   for (const f of Object.values(F)) if (f.access === 'rw') vmcs.write(f, 0n);
   vmcs.setNum(F.pinControls, must('pin'));
   // Penryn has no TRUE capability MSRs: its default1 class has CR3-load and -store exiting.

@@ -5,23 +5,15 @@ import { Pending, XCR0 } from '../../src/machine/cpu/layout.ts';
 import { cpuModel } from '../../src/machine/cpu/models/index.ts';
 import type { Machine, MachineOptions } from '../../src/machine/machine.ts';
 import { allowedSettings } from '../../src/machine/vmx/capabilities.ts';
-import { Pin, Primary, Secondary, type ControlWord } from '../../src/machine/vmx/controls.ts';
-import { F, REVISION_ID, type VmcsField } from '../../src/machine/vmx/fields.ts';
+import { Pin, Primary, Secondary } from '../../src/machine/vmx/controls.ts';
+import { F, REVISION_ID } from '../../src/machine/vmx/fields.ts';
 import { ExitReason } from '../../src/machine/vmx/reasons.ts';
 import { currentVmcs } from '../../src/machine/vmx/vmcs.ts';
 import { Random } from '../host-cpu/random.ts';
 import { bareMachine, CODE } from '../support/bare-machine.ts';
 import { bytes, cpuState } from '../cpu/pair.ts';
-import { At, writeBaseline } from './rig.ts';
+import { At, controlWords, writeBaseline } from './rig.ts';
 import { Guest, guestHandlers, hypervisor, Monitor, randomGuest } from './two-tiers-guest.ts';
-
-const words: readonly (readonly [ControlWord, VmcsField<32>])[] = [
-  ['pin', F.pinControls],
-  ['primary', F.primaryControls],
-  ['secondary', F.secondaryControls],
-  ['exit', F.exitControls],
-  ['entry', F.entryControls],
-];
 
 /** A virtual machine, the same for both tiers. */
 interface Setup {
@@ -87,7 +79,7 @@ function writeEpt({ memory, cpus }: Machine, permissions: number): void {
 /** Random controls of those that the model offers, and the fields that they refer to. */
 function randomControls(random: Random, permissions: number): (m: Machine) => void {
   // Few optional bits at once, or nearly every entry would be refused for their dependencies.
-  const sparse = words.map(() => random.u32() & random.u32() & (random.chance(2) ? 0xffff_ffff : random.u32()));
+  const sparse = controlWords.map(() => random.u32() & random.u32() & (random.chance(2) ? 0xffff_ffff : random.u32()));
   const ept = random.chance(2);
   const [timer, exceptions, cr0Mask, pmlIndex] = [
     20 + random.below(3000),
@@ -99,12 +91,12 @@ function randomControls(random: Random, permissions: number): (m: Machine) => vo
   return (m) => {
     const cpu = m.cpus[0]!;
     const vmcs = currentVmcs(cpu)!;
-    for (const [n, [word, field]] of words.entries()) {
+    for (const [n, [word, field]] of controlWords.entries()) {
       const { must, may } = allowedSettings(cpu.model, word);
       let bits = must | (may & sparse[n]!);
       if (word === 'primary') bits |= may & (Primary.activateSecondaryControls | Primary.hltExiting);
       if (word === 'primary' && !mtf) bits &= ~Primary.monitorTrapFlag;
-      // Controls that need others, which few random words have: apic.test.ts and events.test.ts are about them.
+      // Controls that need others, which few random controlWords have: apic.test.ts and events.test.ts are about them.
       if (word === 'pin') bits &= ~(Pin.virtualNmis | Pin.postedInterrupts);
       if (word === 'primary') bits &= ~Primary.nmiWindowExiting;
       if (word === 'secondary') bits &= ~(Secondary.unrestrictedGuest | Secondary.virtualizeX2apic | Secondary.apicRegisterVirtualization | Secondary.virtualInterruptDelivery); // prettier-ignore
