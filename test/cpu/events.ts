@@ -1,9 +1,9 @@
 import type { Cpu } from '../../src/machine/cpu/cpu.ts';
 import type { GuestEvent } from '../../src/machine/cpu/fault.ts';
-import type { GuestHooks } from '../../src/machine/cpu/hooks.ts';
 import type { CpuModel } from '../../src/machine/cpu/models/model.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { bareMachine, CODE } from '../support/bare-machine.ts';
+import { noteEvents } from '../support/note-events.ts';
 
 export interface Run {
   readonly machine: Machine;
@@ -17,21 +17,10 @@ export function runBytes(hex: string, setUp: (cpu: Cpu, machine: Machine) => voi
   const machine = bareMachine(model ? { model } : {});
   const cpu = machine.cpus[0]!;
   const events: (GuestEvent & { rip: bigint })[] = [];
-  const hooks: GuestHooks = {
-    instruction: () => false,
-    event(_cpu, event) {
-      events.push({ ...event, rip: cpu.rip });
-      machine.interrupt();
-      return true;
-    },
-    tripleFault: () => true,
-    taskSwitch: () => {},
-    boundary: () => false,
-    translate: (_cpu, p) => p,
-    nested: false,
-    peek: (_cpu, p) => p,
-  };
-  cpu.guest = hooks;
+  cpu.guest = noteEvents((event) => {
+    events.push({ ...event, rip: cpu.rip });
+    machine.interrupt();
+  });
   machine.memory.poke(CODE, Uint8Array.of(...Buffer.from(hex.replaceAll(' ', ''), 'hex'), 0xf4, 0xf4));
   setUp(cpu, machine);
   machine.run(budget);

@@ -5,6 +5,7 @@ import { max } from '../../src/machine/cpu/models/max.ts';
 import { readMsr, writeMsr } from '../../src/machine/cpu/msr.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { bareMachine, CODE, DATA } from '../support/bare-machine.ts';
+import { noteEvents } from '../support/note-events.ts';
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'));
 const MISC_ENABLE = 0x1a0;
@@ -16,20 +17,10 @@ function machineWith(hex: string, options: Parameters<typeof bareMachine>[0] = {
   const faults: number[] = [];
   machine.memory.poke(CODE, bytes(hex));
   for (const cpu of machine.cpus)
-    cpu.guest = {
-      instruction: () => false,
-      event: (_cpu, e) => {
-        faults.push(e.vector);
-        machine.interrupt();
-        return true;
-      },
-      tripleFault: () => true,
-      taskSwitch: () => {},
-      boundary: () => false,
-      translate: (_cpu, p) => p,
-      nested: false,
-      peek: (_cpu, p) => p,
-    };
+    cpu.guest = noteEvents((e) => {
+      faults.push(e.vector);
+      machine.interrupt();
+    });
   return { machine, faults };
 }
 

@@ -1,10 +1,10 @@
 import { linearRip } from '../../src/machine/cpu/block-finder.ts';
-import type { GuestHooks } from '../../src/machine/cpu/hooks.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import type { Cpu } from '../../src/machine/cpu/cpu.ts';
 import { abridgedTags, fpr, initX87, physical, setAbridgedTags, setControl, setFpr, setStatus } from '../../src/machine/cpu/x87/state.ts';
 import { RAM } from '../../src/machine/memory/layout.ts';
 import type { Machine } from '../../src/machine/machine.ts';
+import { noteEvents } from '../support/note-events.ts';
 import type { Case, Outcome } from './case.ts';
 import {
   CODE,
@@ -77,23 +77,12 @@ export class Emulator {
   constructor(tier: 0 | 1 = 0) {
     this.#machine = hostLikeMachine({ mode: tier === 0 ? 'interp' : 'jit', threshold: 1 });
     // Exceptions are noted and end the case, instead of going through an IDT.
-    const hooks: GuestHooks = {
-      instruction: () => false,
-      event: (_cpu, event) => {
-        this.#vector = event.vector;
-        this.#error = event.errorCode ?? 0;
-        this.#length = event.length ?? 0;
-        this.#machine.interrupt();
-        return true;
-      },
-      tripleFault: () => true,
-      taskSwitch: () => {},
-      boundary: () => false,
-      translate: (_cpu, p) => p,
-      nested: false,
-      peek: (_cpu, p) => p,
-    };
-    this.#machine.cpus[0]!.guest = hooks;
+    this.#machine.cpus[0]!.guest = noteEvents((event) => {
+      this.#vector = event.vector;
+      this.#error = event.errorCode ?? 0;
+      this.#length = event.length ?? 0;
+      this.#machine.interrupt();
+    });
     fill(this.#machine.linear.u32.subarray((RAM + READ_ONLY) >> 2, (RAM + READ_ONLY + 4096) >> 2), READ_ONLY_SEED);
   }
 
