@@ -96,6 +96,7 @@ export class Rig {
       if (!(e instanceof GuestFault)) throw e;
       return e.errorCode === undefined ? `#${e.vector}` : `#${e.vector}(${e.errorCode})`;
     }
+    if (inGuest && cpu.guest === null) return this.#exit();
     if (cpu.rip === before) cpu.rip = cpu.nextRip;
     if (!inGuest && cpu.guest) return 'ok';
     if (!inGuest && (i.name === 'vmlaunch' || i.name === 'vmresume') && cpu.rip === currentVmcs(cpu)?.big(F.hostRip)) return this.#exit();

@@ -19,7 +19,7 @@ export interface Access {
 export interface GuestHooks {
   /**
    * Before an instruction that is written in TypeScript executes. Returns true when the hook did the instruction's work
-   * itself (RIP is then advanced by the caller), false to let the helper run.
+   * itself (RIP is then advanced by the caller) or performed a VM exit (`cpu.guest` is then null), false to let the helper run.
    */
   instruction(cpu: Cpu, insn: Insn): boolean;
   /** Before an event is delivered through the IDT. Returns true when it caused a VM exit instead (already performed). */

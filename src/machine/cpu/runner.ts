@@ -489,10 +489,21 @@ export class Runner {
   }
 
   #execute(cpu: Cpu, insn: Insn): void {
-    if (cpu.guest?.instruction(cpu, insn)) return;
+    const { guest } = cpu;
+    if (guest?.instruction(cpu, insn)) {
+      if (cpu.guest === null) this.#exited(cpu);
+      return;
+    }
     const helper = (insn.run ??= this.#helpers[insn.name]);
     if (!helper) throw new Error(`instruction ${insn.name} has no helper`);
     helper(cpu, insn);
+  }
+
+  /** A VM exit took the instruction's place: RIP is the host's, and no trap follows. */
+  #exited(cpu: Cpu): void {
+    dropNoted();
+    cpu.ripWritten = true;
+    this.#eventDelivered = true;
   }
 
   #hot(cpu: Cpu, record: number, left: number): number {

@@ -38,8 +38,10 @@ export function rawVmcsPointer(cpu: Cpu): bigint {
 }
 
 export function currentVmcsPointer(cpu: Cpu): PhysAddr | undefined {
-  const pointer = rawVmcsPointer(cpu);
-  return pointer === NO_VMCS ? undefined : Number(pointer);
+  if (cpu.vmxMode === VmxMode.off) return undefined;
+  const high = cpu.u32(VMCS_POINTER + 4);
+  // Physical addresses have at most 52 bits, so the high half tells NO_VMCS.
+  return high === 0xffff_ffff ? undefined : high * 0x1_0000_0000 + cpu.u32(VMCS_POINTER);
 }
 
 export function setCurrentVmcs(cpu: Cpu, pointer: bigint): void {

@@ -19,11 +19,12 @@ const again = (row: CheckRow): boolean => LOOK_AT_MEMORY.has(row.id) || row.fiel
 export const controlChecksAgain: readonly CheckRow[] = controlChecks.filter(again);
 export const guestChecksAgain: readonly CheckRow[] = guestChecks.filter(again);
 
-/** Word offsets of all that is compared: fields of 64 bits each, but for exit information and what may change freely. */
+/** Word offsets of all that is compared, ascending: fields but for exit information and what may change freely. */
 const WORDS = Uint16Array.from(
   fields
     .filter((f) => f.class !== 'exit' && f !== F.guestRip && f !== F.guestRsp && f !== F.guestRflags)
-    .flatMap((f) => [f.offset >> 2, (f.offset >> 2) + 1]),
+    .flatMap((f) => (f.width === 16 || f.width === 32 ? [f.offset >> 2] : [f.offset >> 2, (f.offset >> 2) + 1]))
+    .sort((a, b) => a - b),
 );
 const RFLAGS = F.guestRflags.offset >> 2;
 

@@ -7,7 +7,7 @@ import { F } from '../fields.ts';
 import { ExitReason } from '../reasons.ts';
 import type { Vmcs } from '../vmcs.ts';
 import { stringIoInfo, uncheckedLinear } from './info.ts';
-import { exitAt, primaryOn, type InterceptTable } from './intercept.ts';
+import { exitAt, exitBy, primaryOn, type InterceptTable } from './intercept.ts';
 
 /** I/O instructions in non-root operation: SDM Vol. 3, 26.1.3 and 25.6.4. Qualification: table 28-5. */
 const IN = 1 << 3;
@@ -31,7 +31,7 @@ function plain(cpu: Cpu, insn: Insn, vmcs: Vmcs, port: number, flags: number): b
   // The permission bitmap of the TSS has priority (26.1.1).
   checkIoPermission(cpu, port, size);
   if (!exits(cpu, vmcs, port, size)) return false;
-  exitAt(cpu, insn, ExitReason.io, { qualification: BigInt((size - 1) | flags) | (BigInt(port) << 16n) });
+  return exitBy(cpu, insn, ExitReason.io, BigInt((size - 1) | flags) | (BigInt(port) << 16n));
 }
 
 /** INS and OUTS: an exit comes before faults of the memory operand; it reports each iteration. */

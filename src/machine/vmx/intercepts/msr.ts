@@ -4,7 +4,7 @@ import { Primary } from '../controls.ts';
 import { F } from '../fields.ts';
 import { ExitReason } from '../reasons.ts';
 import type { Vmcs } from '../vmcs.ts';
-import { exitAt, primaryOn, type InterceptTable } from './intercept.ts';
+import { exitBy, primaryOn, type InterceptTable } from './intercept.ts';
 
 /** The four bitmaps of the page: SDM Vol. 3, 25.6.9. MSRs outside both ranges exit. */
 const HIGH = 0x400;
@@ -25,11 +25,11 @@ export const msrIntercepts: InterceptTable = {
   rdmsr(cpu, insn, vmcs) {
     if (cpu.cpl > 0) return false;
     if (!exits(cpu, vmcs, false)) return readVirtualMsr(cpu, vmcs, cpu.gpr32(1));
-    exitAt(cpu, insn, ExitReason.rdmsr);
+    return exitBy(cpu, insn, ExitReason.rdmsr);
   },
   wrmsr(cpu, insn, vmcs) {
     if (cpu.cpl > 0) return false;
     if (!exits(cpu, vmcs, true)) return writeVirtualMsr(cpu, vmcs, cpu.gpr32(1));
-    exitAt(cpu, insn, ExitReason.wrmsr);
+    return exitBy(cpu, insn, ExitReason.wrmsr);
   },
 };

@@ -8,7 +8,7 @@ import { pauseLoopExits } from '../pause-loop.ts';
 import { ExitReason } from '../reasons.ts';
 import { NO_VMCS, setNmiUnblockedBy } from '../state.ts';
 import { descriptorTableInfo, displacement, operandAndRegister, operandInfo, operandLinear, randomInfo, systemSegmentInfo } from './info.ts';
-import { exitAt, primaryOn, privileged, secondaryOn, type Intercept, type InterceptTable } from './intercept.ts';
+import { exitAt, exitBy, primaryOn, privileged, secondaryOn, type Intercept, type InterceptTable } from './intercept.ts';
 
 /** Other system instructions in non-root operation: SDM Vol. 3, 26.1.2, 26.1.3 and 26.3. */
 
@@ -69,11 +69,11 @@ const iret: Intercept = (cpu, insn, vmcs) => {
 };
 
 export const systemIntercepts: InterceptTable = {
-  cpuid: (cpu, insn) => exitAt(cpu, insn, ExitReason.cpuid),
+  cpuid: (cpu, insn) => exitBy(cpu, insn, ExitReason.cpuid),
   hlt: privileged(Primary.hltExiting, ExitReason.hlt),
   invd(cpu, insn) {
     if (cpu.cpl > 0) return false;
-    exitAt(cpu, insn, ExitReason.invd);
+    return exitBy(cpu, insn, ExitReason.invd);
   },
   invlpg(cpu, insn, vmcs) {
     if (cpu.cpl > 0 || !primaryOn(vmcs, Primary.invlpgExiting)) return false;
@@ -86,16 +86,16 @@ export const systemIntercepts: InterceptTable = {
   },
   rdpmc(cpu, insn, vmcs) {
     if ((cpu.cpl > 0 && (cpu.cr4bits & CR4.PCE) === 0 && !cpu.realMode) || !primaryOn(vmcs, Primary.rdpmcExiting)) return false;
-    exitAt(cpu, insn, ExitReason.rdpmc);
+    return exitBy(cpu, insn, ExitReason.rdpmc);
   },
   rdtsc(cpu, insn, vmcs) {
     if ((cpu.cpl > 0 && (cpu.cr4bits & CR4.TSD) !== 0) || !primaryOn(vmcs, Primary.rdtscExiting)) return false;
-    exitAt(cpu, insn, ExitReason.rdtsc);
+    return exitBy(cpu, insn, ExitReason.rdtsc);
   },
   rdtscp(cpu, insn, vmcs) {
     if (!secondaryOn(vmcs, Secondary.enableRdtscp)) throw ud();
     if ((cpu.cpl > 0 && (cpu.cr4bits & CR4.TSD) !== 0) || !primaryOn(vmcs, Primary.rdtscExiting)) return false;
-    exitAt(cpu, insn, ExitReason.rdtscp);
+    return exitBy(cpu, insn, ExitReason.rdtscp);
   },
   // It reads IA32_TSC_AUX as RDTSCP does, and depends on the same control.
   rdpid(_cpu, _insn, vmcs) {
@@ -106,17 +106,17 @@ export const systemIntercepts: InterceptTable = {
     // "PAUSE exiting" goes before "PAUSE-loop exiting", which is for CPL 0 only.
     const loop = !primaryOn(vmcs, Primary.pauseExiting);
     if (loop && (cpu.cpl > 0 || !secondaryOn(vmcs, Secondary.pauseLoopExiting) || !pauseLoopExits(cpu, vmcs))) return false;
-    exitAt(cpu, insn, ExitReason.pause);
+    return exitBy(cpu, insn, ExitReason.pause);
   },
   monitor: privileged(Primary.monitorExiting, ExitReason.monitor),
   mwait: privileged(Primary.mwaitExiting, ExitReason.mwait),
   wbinvd(cpu, insn, vmcs) {
     if (cpu.cpl > 0 || !secondaryOn(vmcs, Secondary.wbinvdExiting)) return false;
-    exitAt(cpu, insn, ExitReason.wbinvd);
+    return exitBy(cpu, insn, ExitReason.wbinvd);
   },
   xsetbv(cpu, insn) {
     if (cpu.cpl > 0 || (cpu.cr4bits & CR4.OSXSAVE) === 0) return false;
-    exitAt(cpu, insn, ExitReason.xsetbv);
+    return exitBy(cpu, insn, ExitReason.xsetbv);
   },
   sgdt: descriptorTable(0),
   sidt: descriptorTable(1),

@@ -5,7 +5,7 @@ import { ExitReason } from '../reasons.ts';
 import { shadowAccessExits } from '../shadow-vmcs.ts';
 import { vmFunction } from '../vm-functions.ts';
 import { displacement, operandAndRegister, operandInfo } from './info.ts';
-import { exitAt, type Intercept, type InterceptTable } from './intercept.ts';
+import { exitAt, exitBy, type Intercept, type InterceptTable } from './intercept.ts';
 
 /**
  * VMX instructions in non-root operation exit whatever the CPL; only #UD comes first: SDM Vol. 3, 26.1.2 and 31.3. VMREAD and VMWRITE
@@ -15,7 +15,7 @@ const plain =
   (reason: number): Intercept =>
   (cpu, insn) => {
     requireMode(cpu);
-    exitAt(cpu, insn, reason);
+    return exitBy(cpu, insn, reason);
   };
 
 const withMemory =
@@ -45,7 +45,7 @@ const access = (reason: number, bitmap: VmcsField<64>): Intercept => {
 
 export const vmxIntercepts: InterceptTable = {
   // VMCALL exits in every mode.
-  vmcall: (cpu, insn) => exitAt(cpu, insn, ExitReason.vmcall),
+  vmcall: (cpu, insn) => exitBy(cpu, insn, ExitReason.vmcall),
   vmlaunch: plain(ExitReason.vmlaunch),
   vmresume: plain(ExitReason.vmresume),
   vmxoff: plain(ExitReason.vmxoff),
