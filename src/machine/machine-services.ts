@@ -14,6 +14,8 @@ export interface MachineServices {
   readonly cpus: readonly Cpu[];
   /** Null when nobody observes. */
   readonly probe: Probe | null;
+  /** Ticks that a CPU has done, exact at the instruction that asks when it is the one that runs. */
+  retiredBy(cpu: Cpu): number;
   /** Leave emitted code at the next instruction boundary: something pending or a deadline changed. */
   kick(): void;
   /** The CPU whose turn it is waits for another: with several CPUs its turn ends with this instruction. */

@@ -8,6 +8,7 @@ import { controlInstructions } from './cpu/instructions/index.ts';
 import { stringInstructions } from './cpu/instructions/strings.ts';
 import type { KernelBoot } from './boot/kernel.ts';
 import type { CpuModel } from './cpu/models/model.ts';
+import { createOverflowTimer } from './cpu/perfmon/counters.ts';
 import { flushTlbAll, resetTlb } from './cpu/mmu/tlb.ts';
 import { Runner } from './cpu/runner.ts';
 import { systemInstructions } from './cpu/system/index.ts';
@@ -114,7 +115,10 @@ export class Machine implements Debuggable, MachineServices {
       testDevice: options.testDevice === true,
     });
     for (const [n, cpu] of this.cpus.entries()) cpu.irq = this.devices.lapics[n]!;
-    for (const cpu of this.cpus) createPreemptionTimer(cpu);
+    for (const cpu of this.cpus) {
+      createPreemptionTimer(cpu);
+      createOverflowTimer(cpu);
+    }
     this.firmware = options.firmware?.(this);
     this.kernel = options.kernel?.(this);
     if (this.firmware) this.runner.finder.trapRange = this.firmware.trapRange;
@@ -138,6 +142,10 @@ export class Machine implements Debuggable, MachineServices {
   }
 
   // ---- MachineServices
+
+  retiredBy(cpu: Cpu): number {
+    return this.runner.retiredBy(cpu);
+  }
 
   kick(): void {
     this.runner.leave = true;

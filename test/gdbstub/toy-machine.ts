@@ -49,6 +49,7 @@ export class ToyMachine implements DebuggedMachine {
       log,
       cpus: [],
       probe: null,
+      retiredBy: (cpu) => Number(cpu.retired),
       kick: () => {},
       request: () => {},
       invalidateCode: () => {},

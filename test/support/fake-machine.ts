@@ -105,6 +105,7 @@ export function fakeMachine(options: FakeMachineOptions = {}): FakeMachine {
     invalidated,
     messages,
     kicks: 0,
+    retiredBy: (cpu) => Number(cpu.retired),
     kick: () => void machine.kicks++,
     request: (what, code) => void requests.push({ what, code }),
     yieldTurn: () => {},

@@ -4,6 +4,7 @@ import * as L from './layout.ts';
 import { cpuidBits } from './models/cpuid-bits.ts';
 import type { CpuModel } from './models/model.ts';
 import { cpuidLimited, monitorEnabled, xdDisabled } from './msr/platform.ts';
+import { perfmonLeaf } from './perfmon/model.ts';
 import { xsaveLeaf } from './xsave/cpuid.ts';
 
 export interface CpuidResult {
@@ -97,6 +98,7 @@ const leaves: Readonly<Record<number, Leaf>> = {
       ? { ebx: featureBits(model, 7, 'ebx'), ecx: featureBits(model, 7, 'ecx') | ospke(cpu), edx: featureBits(model, 7, 'edx') }
       : {};
   },
+  0xa: ({ model }) => perfmonLeaf(model),
   // One thread to a core, all cores in one package; APIC ID = CPU index.
   0xb: (cpu, subleaf) => {
     const edx = cpu.index;

@@ -53,6 +53,8 @@ export interface InterruptSource {
   setCr8(value: number): void;
   /** As a write of the EOI register does. */
   endOfInterrupt?(): void;
+  /** A performance counter overflowed: LVT performance counter. */
+  performanceInterrupt?(): void;
   /** INIT resets the local APIC too (SDM Vol. 3, 11.4.7.3): to be called with `resetCpu(cpu, 'init')`. */
   init?(): void;
 }

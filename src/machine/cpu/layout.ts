@@ -89,6 +89,11 @@ export const IDTR_LIMIT = 0x398;
 
 /** In VMX non-root operation with TSC scaling, the multiplier (48 bits of fraction); else 0 (u64). */
 export const TSC_MULTIPLIER = 0x3c8;
+/** Ticks in RETIRED that were no instruction: event deliveries, all iterations but the last of a repeated string instruction (u64). */
+export const NOT_RETIRED = 0x3d0;
+/** 1 while a performance counter that is on counts at one privilege level only (u32), and while an overflow waits for HLT to end (u32). */
+export const COUNTERS_FILTERED = 0x3d8;
+export const COUNTERS_ASLEEP = 0x3dc;
 
 /** Plain MSR storage, 8 bytes each; `cpu/msr.ts` gives each architectural MSR its index. */
 export const MSRS = 0x400;

@@ -4,6 +4,7 @@ import { vmxCapabilityMsr } from '../vmx/capabilities.ts';
 import type { Cpu } from './cpu.ts';
 import { gp } from './fault.ts';
 import { memoryTypeMsrs } from './msr/memory-types.ts';
+import { performanceMsrs } from './msr/performance.ts';
 import { platformMsrs } from './msr/platform.ts';
 import type { Msr } from './msr/row.ts';
 import { systemCallMsrs } from './msr/system-call.ts';
@@ -13,7 +14,7 @@ export { MsrSlot, msrSlot, msrSlotOffset, setMsrSlot, type Msr } from './msr/row
 export { readTsc } from './msr/time.ts';
 
 /** All architectural MSRs of this machine, by subject. */
-export const msrs: readonly Msr[] = [...platformMsrs, ...timeMsrs, ...systemCallMsrs, ...memoryTypeMsrs];
+export const msrs: readonly Msr[] = [...platformMsrs, ...timeMsrs, ...systemCallMsrs, ...memoryTypeMsrs, ...performanceMsrs];
 
 const byIndex = new Map(msrs.map((m) => [m.index, m]));
 const registered = new WeakMap<MachineServices, Map<number, Msr>>();
@@ -29,7 +30,8 @@ export function registerMsr(machine: MachineServices, msr: Msr): void {
 /** The row of an MSR that this CPU has. */
 export function findMsr(cpu: Cpu, index: number): Msr | undefined {
   const msr = registered.get(cpu.machine)?.get(index) ?? byIndex.get(index);
-  return msr && (msr.needs === undefined || cpu.model.features.has(msr.needs)) ? msr : undefined;
+  if (!msr || (msr.needs !== undefined && !cpu.model.features.has(msr.needs))) return undefined;
+  return msr.offered === undefined || msr.offered(cpu.model) ? msr : undefined;
 }
 
 export function readMsr(cpu: Cpu, index: number): bigint {

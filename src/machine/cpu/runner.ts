@@ -17,6 +17,7 @@ import type { Insn } from './isa/insn.ts';
 import * as L from './layout.ts';
 import { AccessKind, commitBounce, FAULT_ABANDONED, slowAccessAt } from './mmu/slow-path.ts';
 import { SEG_BASE, SEG_WRITE_END, SEGMENT_SIZE, SEGMENTS } from './layout.ts';
+import { resumeCounters } from './perfmon/counters.ts';
 import { executeX87 } from './x87/index.ts';
 import { runExact } from './semantics/float/exact.ts';
 import { deliverEvent } from './system/deliver.ts';
@@ -174,10 +175,14 @@ export class Runner {
     while (this.#done - start < ticks && !this.stop && !this.yielded && !this.#shortened) {
       this.leave = false;
       if (boundary(cpu)) {
-        this.#tick(cpu, 1);
+        this.#eventTick(cpu);
         continue;
       }
       if (!isRunnable(cpu)) break;
+      if (cpu.u32(L.COUNTERS_ASLEEP) !== 0) {
+        resumeCounters(cpu);
+        continue; // a deadline may have come nearer
+      }
       const left = ticks - (this.#done - start);
       const single = needsSingleStep(cpu);
       if (single !== 0) this.#runSingle(cpu, single);
@@ -207,6 +212,18 @@ export class Runner {
     if (low > 0xffff_ffff) u32[at + 1]!++;
   }
 
+  #eventTick(cpu: Cpu): void {
+    this.#tick(cpu, 1);
+    this.#notRetired(cpu);
+  }
+
+  /** A tick that was no retired instruction. */
+  #notRetired(cpu: Cpu): void {
+    const { u32 } = this.#m;
+    const at = (cpu.block + L.NOT_RETIRED) >> 2;
+    if (++u32[at]! === 0x1_0000_0000) u32[at + 1]!++;
+  }
+
   /** Page offset of a record's instruction; the special ones may lie just past the page. */
   #offset(record: number): number {
     const op = this.#op(record);
@@ -234,7 +251,7 @@ export class Runner {
   /** One instruction with what surrounds it: trap flag, debug registers, interrupt shadows. */
   #runSingle(cpu: Cpu, single: number): void {
     if (instructionBreakpoint(cpu)) {
-      this.#tick(cpu, 1);
+      this.#eventTick(cpu);
       return;
     }
     const shadow = shadowOf(cpu);
@@ -294,7 +311,7 @@ export class Runner {
     this.#tick(cpu, done);
     if (vector === FAULT_ABANDONED) {
       dropNoted();
-      this.#tick(cpu, 1); // a VM exit took place: RIP is the host's
+      this.#eventTick(cpu); // a VM exit took place: RIP is the host's
       return;
     }
     if (record !== 0) this.#setRips(cpu, record, 0);
@@ -310,14 +327,14 @@ export class Runner {
     if (thrown instanceof GuestFault) this.#event(cpu, { vector: thrown.vector, type: 'hardware', errorCode: thrown.errorCode });
     else if (thrown === ABANDONED) {
       dropNoted();
-      this.#tick(cpu, 1);
+      this.#eventTick(cpu);
     } else throw thrown;
   }
 
   #event(cpu: Cpu, event: GuestEvent): void {
     this.#eventDelivered = true;
     dropNoted();
-    this.#tick(cpu, 1);
+    this.#eventTick(cpu);
     if (!cpu.guest?.event(cpu, event)) deliverEvent(cpu, event);
   }
 
@@ -428,7 +445,10 @@ export class Runner {
     } catch (e) {
       return this.#helperThrew(cpu, e, record, left, count);
     }
-    if (!cpu.ripWritten && insn && !unfinished(cpu, insn)) copySlot(cpu, L.NEXT_RIP, L.RIP);
+    if (!cpu.ripWritten && insn) {
+      if (unfinished(cpu, insn)) this.#notRetired(cpu);
+      else copySlot(cpu, L.NEXT_RIP, L.RIP);
+    }
     // INT n and the like clear TF as they are delivered and are not followed by a trap: SDM Vol. 3, 18.3.1.4.
     if (this.#exact && insn !== undefined && softwareInterrupts.has(insn.name)) this.#eventDelivered = true;
     if ((cpu.sysflags & Flag.AC) !== alignment) selectTlb(cpu); // alignment checks have a TLB half of their own

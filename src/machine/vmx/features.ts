@@ -113,7 +113,9 @@ const table = {
   'tsc-scaling': control('Use TSC scaling', 'skylake', 'secondary', Secondary.useTscScaling),
   // SDM Vol. 3, 25.7.1
   'host-address-space-size': control('Host address-space size', 'penryn', 'exit', Exit.hostAddressSpaceSize),
-  'exit-load-perf-global-ctrl': control('Load IA32_PERF_GLOBAL_CTRL', 'nehalem', 'exit', Exit.loadPerfGlobalCtrl),
+  'exit-load-perf-global-ctrl': control('Load IA32_PERF_GLOBAL_CTRL', 'nehalem', 'exit', Exit.loadPerfGlobalCtrl, {
+    cpu: 'arch-perfmon',
+  }),
   'acknowledge-interrupt-on-exit': control('Acknowledge interrupt on exit', 'penryn', 'exit', Exit.acknowledgeInterrupt),
   'save-pat': control('Save IA32_PAT', 'nehalem', 'exit', Exit.savePat),
   'exit-load-pat': control('Load IA32_PAT', 'nehalem', 'exit', Exit.loadPat),
@@ -122,7 +124,9 @@ const table = {
   'save-preemption-timer': control('Save VMX-preemption timer value', 'nehalem', 'exit', Exit.savePreemptionTimer, { needs: 'preemption-timer' }),
   // SDM Vol. 3, 25.8.1
   'ia32e-mode-guest': control('IA-32e mode guest', 'penryn', 'entry', Entry.ia32eModeGuest),
-  'entry-load-perf-global-ctrl': control('Load IA32_PERF_GLOBAL_CTRL', 'nehalem', 'entry', Entry.loadPerfGlobalCtrl),
+  'entry-load-perf-global-ctrl': control('Load IA32_PERF_GLOBAL_CTRL', 'nehalem', 'entry', Entry.loadPerfGlobalCtrl, {
+    cpu: 'arch-perfmon',
+  }),
   'entry-load-pat': control('Load IA32_PAT', 'nehalem', 'entry', Entry.loadPat),
   'entry-load-efer': control('Load IA32_EFER', 'nehalem', 'entry', Entry.loadEfer),
   // SDM Vol. 3, A.1, A.10 and A.6

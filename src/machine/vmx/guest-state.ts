@@ -4,6 +4,7 @@ import { setBreakpointRegister } from '../cpu/debug-registers.ts';
 import * as L from '../cpu/layout.ts';
 import { getPdpte, readPdptes, setPdpte } from '../cpu/mmu/pdptes.ts';
 import { MsrSlot, msrSlot, msrSlotOffset, setMsrSlot } from '../cpu/msr.ts';
+import { loadPerfGlobalCtrl } from '../cpu/perfmon/counters.ts';
 import { setCodeSegment } from '../cpu/system/segments.ts';
 import { selectGuestContext } from './address-space.ts';
 import { usesPdptes, PDPTE_FIELDS } from './checks/guest-state.ts';
@@ -64,7 +65,7 @@ export function loadGuestState(cpu: Cpu, c: EntryContext): void {
   cpu.setU32(SYSENTER_CS + 4, 0);
   vmcs.load(cpu, SYSENTER_ESP, F.guestSysenterEsp);
   vmcs.load(cpu, SYSENTER_EIP, F.guestSysenterEip);
-  if ((c.entry & Entry.loadPerfGlobalCtrl) !== 0) setMsrSlot(cpu, MsrSlot.perfGlobalCtrl, vmcs.big(F.guestPerfGlobalCtrl));
+  if ((c.entry & Entry.loadPerfGlobalCtrl) !== 0) loadPerfGlobalCtrl(cpu, vmcs.big(F.guestPerfGlobalCtrl));
   if ((c.entry & Entry.loadPat) !== 0) vmcs.load(cpu, PAT, F.guestPat);
   cpu.rflags = vmcs.low(F.guestRflags);
   loadSegments(cpu, vmcs);

@@ -3,6 +3,7 @@ import { loadControlRegisters } from '../cpu/control-registers.ts';
 import * as L from '../cpu/layout.ts';
 import { pdpteValid, readPdptes, setPdpte } from '../cpu/mmu/pdptes.ts';
 import { MsrSlot, msrSlotOffset, setMsrSlot } from '../cpu/msr.ts';
+import { loadPerfGlobalCtrl } from '../cpu/perfmon/counters.ts';
 import { setCodeSegment } from '../cpu/system/segments.ts';
 import { selectRootContext } from './address-space.ts';
 import { Exit } from './controls.ts';
@@ -46,7 +47,7 @@ export function loadHostState(cpu: Cpu, vmcs: Vmcs): boolean {
   cpu.setU32(msrSlotOffset(MsrSlot.sysenterCs) + 4, 0);
   vmcs.load(cpu, msrSlotOffset(MsrSlot.sysenterEsp), F.hostSysenterEsp);
   vmcs.load(cpu, msrSlotOffset(MsrSlot.sysenterEip), F.hostSysenterEip);
-  if ((exit & Exit.loadPerfGlobalCtrl) !== 0) setMsrSlot(cpu, MsrSlot.perfGlobalCtrl, vmcs.big(F.hostPerfGlobalCtrl));
+  if ((exit & Exit.loadPerfGlobalCtrl) !== 0) loadPerfGlobalCtrl(cpu, vmcs.big(F.hostPerfGlobalCtrl));
   if ((exit & Exit.loadPat) !== 0) vmcs.load(cpu, msrSlotOffset(MsrSlot.pat), F.hostPat);
   for (const [n, f] of data) loadData(cpu, n, vmcs.num(f));
   loadData(cpu, L.FS, vmcs.num(F.hostFsSelector), vmcs.low(F.hostFsBase), vmcs.high(F.hostFsBase));

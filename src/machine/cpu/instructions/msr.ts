@@ -2,6 +2,7 @@ import { CR4, type Cpu } from '../cpu.ts';
 import { gp, ud } from '../fault.ts';
 import type { HelperTable } from '../helper.ts';
 import { MsrSlot, msrSlot, readMsr, readTsc, writeMsr } from '../msr.ts';
+import { readCounter } from '../perfmon/counters.ts';
 import { requireCpl0 } from './control-register.ts';
 
 const [RAX, RCX, RDX] = [0, 1, 2] as const;
@@ -42,8 +43,10 @@ export const msrInstructions: HelperTable = {
     if (!cpu.model.features.has('rdpid')) throw ud();
     cpu.writeGpr(insn.rm, cpu.code64 ? 64 : 32, msrSlot(cpu, MsrSlot.tscAux));
   },
-  /** CPUID leaf 0AH offers no counter, so every number is out of range. */
-  rdpmc() {
-    throw gp();
+  rdpmc(cpu) {
+    if (cpu.cpl !== 0 && (cpu.cr4bits & CR4.PCE) === 0 && !cpu.realMode) throw gp();
+    const value = readCounter(cpu, cpu.gpr32(RCX));
+    if (value === undefined) throw gp();
+    setEdxEax(cpu, value);
   },
 };

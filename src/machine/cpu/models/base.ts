@@ -25,7 +25,7 @@ export const BASE_FEATURES: readonly string[] = [
     'mmx',
     'fxsr',
   ],
-  ...['sse', 'sse2', 'cx16', 'vmx', 'syscall', 'nx', 'lm', 'lahf64', 'invtsc'],
+  ...['arch-perfmon', 'sse', 'sse2', 'cx16', 'vmx', 'syscall', 'nx', 'lm', 'lahf64', 'invtsc'],
 ];
 
 /** What the Core 2 of 45 nm has, and all that came after it. */

@@ -23,6 +23,7 @@ export const dependencies: Readonly<Record<string, string>> = {
   pku: 'xsave',
   x2apic: 'apic',
   'tsc-deadline': 'apic',
+  pdcm: 'arch-perfmon',
   lahf64: 'lm',
   pdpe1gb: 'lm',
 };

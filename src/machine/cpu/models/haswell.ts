@@ -4,7 +4,7 @@ import { SANDYBRIDGE_FEATURES } from './sandybridge.ts';
 
 export const HASWELL_FEATURES: readonly string[] = [
   ...SANDYBRIDGE_FEATURES,
-  ...['fsgsbase', 'tsc-adjust', 'smep', 'erms', 'invpcid', 'zero-fcs-fds'],
+  ...['pdcm', 'fsgsbase', 'tsc-adjust', 'smep', 'erms', 'invpcid', 'zero-fcs-fds'],
   ...['avx2', 'fma', 'f16c', 'bmi1', 'bmi2', 'lzcnt', 'movbe', 'rdrand'],
 ];
 
@@ -19,5 +19,6 @@ export const haswell: CpuModel = {
   maxLeaf: 0xd,
   physicalBits: 39,
   features: new Set(HASWELL_FEATURES),
+  perfmon: { version: 3, counters: 4, width: 48 },
   vmx: { features: vmxFeaturesOf('haswell') },
 };

@@ -11,5 +11,6 @@ export const max: CpuModel = {
   brand: 'vmxscope CPU @ 1.00GHz',
   physicalBits: 46,
   features: new Set(cpuidBits.filter((row) => row.built).map((row) => row.feature)),
+  perfmon: { version: 4, counters: 8, width: 48 },
   vmx: { features: vmxFeaturesOf('skylake') },
 };

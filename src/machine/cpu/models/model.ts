@@ -14,7 +14,17 @@ export interface CpuModel {
   readonly physicalBits: number;
   /** Features offered, by their SDM names in lower case: `nx`, `pcid`, `pdpe1gb`, `rdtscp`, `smep`... */
   readonly features: ReadonlySet<string>;
+  readonly perfmon: PerfmonModel;
   readonly vmx: VmxModel;
+}
+
+/** Architectural performance monitoring: SDM Vol. 3, 20.2. */
+export interface PerfmonModel {
+  readonly version: 2 | 3 | 4;
+  /** General counters of one logical processor where two share a core. */
+  readonly counters: number;
+  /** Bits of a counter. */
+  readonly width: number;
 }
 
 /** What the VMX capability MSRs are derived from. */

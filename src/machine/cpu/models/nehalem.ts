@@ -15,5 +15,6 @@ export const nehalem: CpuModel = {
   maxLeaf: 0xb,
   physicalBits: 36,
   features: new Set(NEHALEM_FEATURES),
+  perfmon: { version: 3, counters: 4, width: 48 },
   vmx: { features: vmxFeaturesOf('nehalem') },
 };

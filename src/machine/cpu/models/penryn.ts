@@ -16,5 +16,6 @@ export const penryn: CpuModel = {
   maxLeaf: 0xd,
   physicalBits: 36,
   features: new Set(PENRYN_FEATURES),
+  perfmon: { version: 2, counters: 2, width: 40 },
   vmx: { features: vmxFeaturesOf('penryn') },
 };

@@ -18,5 +18,6 @@ export const sandybridge: CpuModel = {
   maxLeaf: 0xd,
   physicalBits: 46,
   features: new Set(SANDYBRIDGE_FEATURES),
+  perfmon: { version: 3, counters: 4, width: 48 },
   vmx: { features: vmxFeaturesOf('sandybridge') },
 };

@@ -18,5 +18,6 @@ export const skylake: CpuModel = {
   maxLeaf: 0xd,
   physicalBits: 39,
   features: new Set(SKYLAKE_FEATURES),
+  perfmon: { version: 4, counters: 4, width: 48 },
   vmx: { features: vmxFeaturesOf('skylake') },
 };

@@ -13,6 +13,7 @@ const FEATURE_CONTROL = 5n;
 
 /** IA32_MISC_ENABLE: fast strings on; branch trace and PEBS unavailable. */
 const MISC_ENABLE = 0x1801n;
+const MISC_ENABLE_PERFMON = 1n << 7n;
 export const MISC_ENABLE_MONITOR = 1n << 18n;
 /** CPUID reports no basic leaf above 02H; the XD bit is not there. */
 const LIMIT_CPUID = 1n << 22n;
@@ -20,6 +21,8 @@ const XD_DISABLE = 1n << 34n;
 /** Fast strings, thermal control circuit, SpeedStep, MONITOR, CPUID limit, xTPR messages, XD; the other bits read as they are. */
 const MISC_ENABLE_WRITABLE = 0x1_0009n | MISC_ENABLE_MONITOR | LIMIT_CPUID | (1n << 23n) | XD_DISABLE;
 
+/** Performance monitoring available is read-only. */
+const miscEnable = (cpu: Cpu): bigint => MISC_ENABLE | (cpu.model.features.has('arch-perfmon') ? MISC_ENABLE_PERFMON : 0n);
 const miscEnabled = (cpu: Cpu, bit: bigint): boolean => (msrSlot(cpu, MsrSlot.miscEnable) & bit) !== 0n;
 /** What IA32_MISC_ENABLE hides from CPUID and forbids. */
 export const monitorEnabled = (cpu: Cpu): boolean => miscEnabled(cpu, MISC_ENABLE_MONITOR);
@@ -29,8 +32,7 @@ export const xdDisabled = (cpu: Cpu): boolean => miscEnabled(cpu, XD_DISABLE);
 /** Bus ratio 10 of 100 MHz in bits 15:8 and 47:40: the TSC runs at 1 GHz. */
 const PLATFORM_INFO = (10n << 40n) | (10n << 8n);
 
-/** Bits that may be set in IA32_PERF_GLOBAL_CTRL; VM entries and exits that load it check them too. */
-export const PERF_GLOBAL_CTRL_BITS = 0x7_0000_0003n;
+const debugctlBits = (cpu: Cpu): bigint => (cpu.model.features.has('arch-perfmon') ? 0x1003n : 3n);
 
 const FAMILY_6 = 'SDM Vol. 4, 2.1';
 
@@ -78,11 +80,9 @@ export const platformMsrs: readonly Msr[] = [
     name: 'IA32_MISC_ENABLE',
     section: FAMILY_6,
     read: (cpu) => msrSlot(cpu, MsrSlot.miscEnable),
-    write: (cpu, value) => setMsrSlot(cpu, MsrSlot.miscEnable, (value & MISC_ENABLE_WRITABLE) | (MISC_ENABLE & ~MISC_ENABLE_WRITABLE)),
-    reset: (cpu) => setMsrSlot(cpu, MsrSlot.miscEnable, MISC_ENABLE | (cpu.model.features.has('monitor') ? MISC_ENABLE_MONITOR : 0n)),
+    write: (cpu, value) => setMsrSlot(cpu, MsrSlot.miscEnable, (value & MISC_ENABLE_WRITABLE) | (miscEnable(cpu) & ~MISC_ENABLE_WRITABLE)),
+    reset: (cpu) => setMsrSlot(cpu, MsrSlot.miscEnable, miscEnable(cpu) | (cpu.model.features.has('monitor') ? MISC_ENABLE_MONITOR : 0n)),
   },
-  // LBR and BTF can be set and read back; no branch is recorded.
-  stored(0x1d9, 'IA32_DEBUGCTL', 'SDM Vol. 3, 17.4.1', MsrSlot.debugctl, within(3n)),
-  // No performance counters (CPUID leaf 0AH): what VM entry loads can be read back.
-  stored(0x38f, 'IA32_PERF_GLOBAL_CTRL', 'SDM Vol. 3, 20.2.2', MsrSlot.perfGlobalCtrl, within(PERF_GLOBAL_CTRL_BITS)),
+  // LBR and BTF can be set and read back; no branch is recorded. FREEZE_PERFMON_ON_PMI comes with the counters.
+  stored(0x1d9, 'IA32_DEBUGCTL', 'SDM Vol. 3, 18.4.1', MsrSlot.debugctl, (value, cpu) => (value & ~debugctlBits(cpu)) === 0n),
 ];

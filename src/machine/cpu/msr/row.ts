@@ -12,6 +12,8 @@ export interface Msr {
   readonly section: string;
   /** CPUID feature without which RDMSR and WRMSR fault. */
   readonly needs?: string;
+  /** Which models have it, where a feature does not say. */
+  readonly offered?: (model: CpuModel) => boolean;
   read(cpu: Cpu): bigint;
   /** Throws #GP(0) for a value that the register does not take. Undefined: read-only. */
   readonly write?: (cpu: Cpu, value: bigint) => void;
@@ -42,6 +44,15 @@ export const MsrSlot = {
   /** Eleven fixed-range registers. */
   mtrrFixed: 32,
   xss: 48,
+  /** Eight general counters, their event selects, three fixed counters. */
+  pmc: 49,
+  perfEvtSel: 57,
+  fixedCtr: 65,
+  fixedCtrCtrl: 68,
+  perfGlobalStatus: 69,
+  /** No registers: what the counters were settled with last, see `perfmon/counters.ts`. */
+  perfTicks: 70,
+  perfOther: 71,
 } as const;
 
 /** Offset of a slot in the CPU block. */

@@ -3,7 +3,7 @@ import { AccessKind, loadWidth, storeWidth } from '../tiers/emitter.ts';
 import type { Local } from '../wasm/function.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
-import { SYSFLAGS } from '../layout.ts';
+import { NOT_RETIRED, SYSFLAGS } from '../layout.ts';
 import { Flag } from '../cpu.ts';
 import { flagsSub } from './alu.ts';
 import type { Semantics, SemanticsTable } from './semantics.ts';
@@ -20,6 +20,9 @@ const advance = (m: Emitter, register: number, by: Value): void => {
   const r = m.register(register, 64);
   r.set(w.add(r.get(), by));
 };
+
+/** Iterations that are ticks but no retired instructions: only the last retires one. */
+const countIterations = (m: Emitter, n: Value): void => m.f.do(w.store64(m.c, w.add(w.load64(m.c, NOT_RETIRED), n), NOT_RETIRED));
 
 interface StringOperation {
   /** CMPS and SCAS end early by ZF. */
@@ -61,6 +64,7 @@ function repeated(op: StringOperation): Semantics {
       m.leaveIfAsked(m.codeAddress(m.disp()));
       m.next();
     });
+    countIterations(m, w.i64(1));
     m.leaveIfAsked(m.here());
     m.again();
   };
@@ -107,6 +111,7 @@ function bulk(m: Emitter, source: 'rsi' | 'rax'): void {
         if (source === 'rsi') rsi.set(w.add(rsi.get(), moved));
         rcx.set(w.sub(rcx.get(), w.unsigned64(n)));
         f.set(m.left, w.sub(m.left, n));
+        countIterations(m, w.sub(w.unsigned64(n), w.unsigned64(w.eqz(rcx.get()))));
         f.if(w.eqz(rcx.get()), () => m.next());
         m.again();
       });

@@ -5,6 +5,7 @@ import { gp, ud } from '../fault.ts';
 import * as L from '../layout.ts';
 import { canonicalHigh } from '../mmu/walk.ts';
 import { msrSlot as msr, MsrSlot, msrSlotOffset } from '../msr.ts';
+import { storeCpl } from '../perfmon/counters.ts';
 import { enterCode } from './code-segment.ts';
 import { mask } from './operands.ts';
 import { loadFlags } from './rflags.ts';
@@ -40,7 +41,7 @@ function enterFlatAt(cpu: Cpu, kind: 'call' | 'return', cs: number, ss: number, 
   }
   cpu.segments[L.SS]!.loadLow((ss & 0xfffc) | cpl, 0, FLAT.limit, data(cpl));
   cpu.segments[L.CS]!.loadLow((cs & 0xfffc) | cpl, 0, FLAT.limit, code(cpl, wide));
-  cpu.setU32(L.CPL, cpl);
+  storeCpl(cpu, cpl);
   updateMode(cpu);
   for (const slot of [L.RIP, L.NEXT_RIP]) setHalves(cpu, slot, high, low);
   cpu.ripWritten = true;

@@ -2,6 +2,7 @@ import type { Cpu } from '../cpu.ts';
 import { gp, np, ss, type GuestFault } from '../fault.ts';
 import * as L from '../layout.ts';
 import { flushCodeTlb, selectTlb } from '../mmu/tlb.ts';
+import { storeCpl } from '../perfmon/counters.ts';
 import type { SegmentLike } from './operands.ts';
 import {
   dplOf, errorSelector, fetchDescriptor, isConforming, isNull, isPresent, isReadable, isWritableData, markAccessed, rpl, type Descriptor,
@@ -25,14 +26,14 @@ export function updateMode(cpu: Cpu): void {
 
 export function setCpl(cpu: Cpu, cpl: number): void {
   if (cpu.cpl === cpl) return;
-  cpu.setU32(L.CPL, cpl);
+  storeCpl(cpu, cpl);
   selectTlb(cpu);
 }
 
 /** Loads CS and CPL without checks. */
 export function setCodeSegment(cpu: Cpu, selector: number, base: bigint, limit: number, attr: number, cpl: number): void {
   cpu.segments[L.CS]!.load(selector, base, limit, attr);
-  cpu.setU32(L.CPL, cpl);
+  storeCpl(cpu, cpl);
   updateMode(cpu);
 }
 

@@ -104,6 +104,13 @@ export class Lapic implements Device, InterruptSource {
     this.writeRegister(Reg.EOI, 0);
   }
 
+  /** The mask is set as the interrupt is generated: SDM Vol. 3, 11.5.1. */
+  performanceInterrupt(): void {
+    if (!this.onBus) return;
+    this.#deliverLvt(Reg.LVT_PERF);
+    this.#regs[Reg.LVT_PERF]! |= LVT_MASKED;
+  }
+
   getCr8(): number {
     return this.#regs[Reg.TPR]! >> 4;
   }

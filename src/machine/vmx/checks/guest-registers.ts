@@ -1,4 +1,4 @@
-import { PERF_GLOBAL_CTRL_BITS } from '../../cpu/msr/platform.ts';
+import { counterBits } from '../../cpu/perfmon/model.ts';
 import { Entry } from '../controls.ts';
 import { F, type VmcsField } from '../fields.ts';
 import { cr0Violation, cr4Violation } from '../fixed-bits.ts';
@@ -102,7 +102,7 @@ export const guestRegisterChecks: readonly CheckRow[] = [
     title: 'with "load IA32_PERF_GLOBAL_CTRL" 1, reserved bits of guest IA32_PERF_GLOBAL_CTRL must be 0',
     fields: [F.guestPerfGlobalCtrl],
     when: entry(Entry.loadPerfGlobalCtrl),
-    holds: (c) => (c.vmcs.big(F.guestPerfGlobalCtrl) & ~PERF_GLOBAL_CTRL_BITS) === 0n,
+    holds: (c) => (c.vmcs.big(F.guestPerfGlobalCtrl) & ~counterBits(c.model)) === 0n,
   },
   {
     id: 'guest.pat',

@@ -1,5 +1,5 @@
 import { CR4 } from '../../cpu/cpu.ts';
-import { PERF_GLOBAL_CTRL_BITS } from '../../cpu/msr/platform.ts';
+import { counterBits } from '../../cpu/perfmon/model.ts';
 import { Exit } from '../controls.ts';
 import { F, type VmcsField } from '../fields.ts';
 import { cr0Violation, cr4Violation } from '../fixed-bits.ts';
@@ -48,7 +48,7 @@ const registers: readonly CheckRow[] = [
     title: 'with "load IA32_PERF_GLOBAL_CTRL" 1, reserved bits of host IA32_PERF_GLOBAL_CTRL must be 0',
     fields: [F.hostPerfGlobalCtrl],
     when: exit(Exit.loadPerfGlobalCtrl),
-    holds: (c) => (c.vmcs.big(F.hostPerfGlobalCtrl) & ~PERF_GLOBAL_CTRL_BITS) === 0n,
+    holds: (c) => (c.vmcs.big(F.hostPerfGlobalCtrl) & ~counterBits(c.model)) === 0n,
   },
   {
     id: 'host.pat',
