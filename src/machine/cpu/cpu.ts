@@ -13,7 +13,7 @@ export const Flag = {
   AC: 0x4_0000, VIF: 0x8_0000, VIP: 0x10_0000, ID: 0x20_0000,
 } as const; // prettier-ignore
 const ARITHMETIC = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
-const SYSTEM = 0x3f_ffff & ~ARITHMETIC & ~0x802a;
+export const SYSTEM_FLAGS = 0x3f_ffff & ~ARITHMETIC & ~0x802a;
 
 /** CR0 and CR4 bits and EFER bits: SDM Vol. 3, 2.5 and 2.2.1. */
 export const CR0 = { PE: 1, MP: 2, EM: 4, TS: 8, ET: 16, NE: 32, WP: 0x1_0000, AM: 0x4_0000, NW: 0x2000_0000, CD: 0x4000_0000, PG: 0x8000_0000 } as const; // prettier-ignore
@@ -221,14 +221,14 @@ export class Cpu {
   }
   set rflags(v: number) {
     setArithmeticFlags(this, v);
-    this.setU32(L.SYSFLAGS, v & SYSTEM);
+    this.setU32(L.SYSFLAGS, v & SYSTEM_FLAGS);
   }
   /** The non-arithmetic bits of RFLAGS. */
   get sysflags(): number {
     return this.u32(L.SYSFLAGS);
   }
   set sysflags(v: number) {
-    this.setU32(L.SYSFLAGS, v & SYSTEM);
+    this.setU32(L.SYSFLAGS, v & SYSTEM_FLAGS);
   }
 
   get cr0(): bigint {

@@ -1,8 +1,9 @@
+import { swapgs, syscall, sysret } from './fast-calls.ts';
 import { cli } from './flags.ts';
 import type { Quick } from './quick.ts';
 
 /** Instructions that have a quick way, by row name. Its number in the record is the place here, from 1 on. */
-export const quickHelpers: Readonly<Record<string, (q: Quick) => void>> = { cli };
+export const quickHelpers: Readonly<Record<string, (q: Quick) => void>> = { cli, syscall, sysret, swapgs };
 
 const numbers = new Map(Object.keys(quickHelpers).map((name, n) => [name, n + 1]));
 

@@ -2,7 +2,8 @@ import type { FunctionBuilder, Local } from '../wasm/function.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
-import { REC_BASE, REC_DISP } from '../tiers/record.ts';
+import { FlagValues } from '../tiers/flag-values.ts';
+import { REC_BASE, REC_DISP, REC_INDEX } from '../tiers/record.ts';
 
 /** Parameters of a quick helper: CPU block, record, budget left. It returns 1 when it did everything, 0 when nothing. */
 export const QUICK_PARAMS = ['i32', 'i32', 'i32'] as const;
@@ -12,15 +13,12 @@ export const QUICK_PARAMS = ['i32', 'i32', 'i32'] as const;
  * 64-bit mode. It does everything, ending with `advance` or `goTo`; or it gives up before anything changed, and the
  * helper does it.
  */
-export class Quick {
-  readonly f: FunctionBuilder;
-  readonly c: Local;
+export class Quick extends FlagValues {
   readonly record: Local;
   readonly left: Local;
 
   constructor(f: FunctionBuilder) {
-    this.f = f;
-    this.c = f.param(0);
+    super(f);
     this.record = f.param(1);
     this.left = f.param(2);
   }
@@ -48,7 +46,21 @@ export class Quick {
     return w.add(this.u64(L.SLOT_CODE_PAGE), w.load32s64(this.record, REC_DISP));
   }
   nextRip(): Value {
-    return w.add(this.rip(), w.unsigned64(w.load8u(this.record, REC_BASE)));
+    return w.add(this.rip(), w.unsigned64(w.and(w.load8u(this.record, REC_BASE), w.i32(15))));
+  }
+  /** Operand size: 0 byte, 1 word, 2 doubleword, 3 quadword. */
+  width(): Value {
+    return w.shrU(w.load8u(this.record, REC_BASE), w.i32(4));
+  }
+  immByte(): Value {
+    return w.load8u(this.record, REC_INDEX);
+  }
+  /** Address of the register that ModRM.rm or ModRM.reg names. */
+  rm(): Value {
+    return w.add(this.c, w.shl(w.and(w.load8u(this.record, REC_INDEX), w.i32(15)), w.i32(3)));
+  }
+  reg(): Value {
+    return w.shrU(w.load8u(this.record, REC_INDEX), w.i32(4));
   }
 
   /** Done: execution goes on at RIP `target`. */

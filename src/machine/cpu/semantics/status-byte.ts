@@ -1,16 +1,21 @@
 import type { Emitter } from '../tiers/emitter.ts';
+import type { FlagValues } from '../tiers/flag-values.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 
 /** SF ZF AF PF CF in their places (bit 1 clear). */
-export function statusByte(m: Emitter): Value {
+export function statusByte(m: FlagValues): Value {
   const at = (v: Value, n: number): Value => w.shl(v, w.i32(n));
   return w.or(w.or(w.or(m.cf(), at(m.pf(), 2)), w.or(at(m.af(), 4), at(m.zf(), 6))), at(m.sf(), 7));
 }
 
 /** Stores SF ZF AF PF CF from their places in the symbolic form; OF stays. */
-export function storeStatusByte(m: Emitter, flags: Value): void {
-  const of = m.let(m.of());
+export function storeStatusByte(m: FlagValues, flags: Value): void {
+  storeArithmeticFlags(m, flags, m.let(m.of()));
+}
+
+/** Stores SF ZF AF PF CF from their places in the symbolic form, and OF. */
+export function storeArithmeticFlags(m: FlagValues, flags: Value, of: Value): void {
   const bit = (n: number): Value => w.and(w.shrU(flags, w.i32(n)), w.i32(1));
   const zf = m.let(bit(6));
   const cf = m.let(bit(0));

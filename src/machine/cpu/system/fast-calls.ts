@@ -13,24 +13,26 @@ import { updateMode } from './segments.ts';
 
 /** The fixed segments these instructions load, in VMCS access-rights format: SDM Vol. 2, SYSCALL and SYSENTER. */
 const FLAT = { base: 0n, limit: 0xffff_ffff };
-const code = (dpl: number, wide: boolean): number => (wide ? 0xa09b : 0xc09b) | (dpl << 5);
-const data = (dpl: number): number => 0xc093 | (dpl << 5);
+export const flatCode = (dpl: number, wide: boolean): number => (wide ? 0xa09b : 0xc09b) | (dpl << 5);
+export const flatData = (dpl: number): number => 0xc093 | (dpl << 5);
 
 const RCX = 1;
 const RDX = 2;
 const GPR_RCX = L.GPR + 8;
 const GPR_R11 = L.GPR + 11 * 8;
-const STAR = msrSlotOffset(MsrSlot.star);
-const LSTAR = msrSlotOffset(MsrSlot.lstar);
-const FMASK = msrSlotOffset(MsrSlot.fmask);
+export const STAR = msrSlotOffset(MsrSlot.star);
+export const LSTAR = msrSlotOffset(MsrSlot.lstar);
+export const FMASK = msrSlotOffset(MsrSlot.fmask);
 const ALL = 0x3f_ffff;
+/** RFLAGS that SYSRET takes from R11: not RF, VM. */
+export const SYSRET_FLAGS = 0x3c_7fd7;
 
 const rexW = (insn: Insn): boolean => (insn.rex & 8) !== 0;
 
 /** Loads the flat CS and SS of `cpl`, and RIP. */
 function enterFlat(cpu: Cpu, kind: 'call' | 'return', cs: number, ss: number, cpl: number, wide: boolean, rip: bigint): void {
-  cpu.segments[L.SS]!.load((ss & 0xfffc) | cpl, FLAT.base, FLAT.limit, data(cpl));
-  enterCode(cpu, kind, cs, { selector: cs, ...FLAT, attr: code(cpl, wide) }, cpl, rip);
+  cpu.segments[L.SS]!.load((ss & 0xfffc) | cpl, FLAT.base, FLAT.limit, flatData(cpl));
+  enterCode(cpu, kind, cs, { selector: cs, ...FLAT, attr: flatCode(cpl, wide) }, cpl, rip);
 }
 
 /** The same for RIP in halves: SYSCALL and SYSRET do without bigints unless somebody watches branches. */
@@ -39,8 +41,8 @@ function enterFlatAt(cpu: Cpu, kind: 'call' | 'return', cs: number, ss: number, 
     enterFlat(cpu, kind, cs, ss, cpl, wide, (BigInt(high) << 32n) | BigInt(low));
     return;
   }
-  cpu.segments[L.SS]!.loadLow((ss & 0xfffc) | cpl, 0, FLAT.limit, data(cpl));
-  cpu.segments[L.CS]!.loadLow((cs & 0xfffc) | cpl, 0, FLAT.limit, code(cpl, wide));
+  cpu.segments[L.SS]!.loadLow((ss & 0xfffc) | cpl, 0, FLAT.limit, flatData(cpl));
+  cpu.segments[L.CS]!.loadLow((cs & 0xfffc) | cpl, 0, FLAT.limit, flatCode(cpl, wide));
   storeCpl(cpu, cpl);
   updateMode(cpu);
   for (const slot of [L.RIP, L.NEXT_RIP]) setHalves(cpu, slot, high, low);
@@ -57,7 +59,7 @@ function checkSyscall(cpu: Cpu): void {
   if (!cpu.code64 || (cpu.u32(L.EFER) & EFER.SCE) === 0) throw ud();
 }
 
-/** SDM Vol. 2, SYSCALL. */
+/** SDM Vol. 2, SYSCALL. The frequent case of this and of SYSRET is quick/fast-calls.ts. */
 function syscall(cpu: Cpu): void {
   checkSyscall(cpu);
   const flags = cpu.rflags;
@@ -78,7 +80,7 @@ function sysret(cpu: Cpu, insn: Insn): void {
   if (wide && !canonicalHigh(cpu, high)) throw gp();
   const star = cpu.u32(STAR + 4) >>> 16;
   enterFlatAt(cpu, 'return', wide ? star + 16 : star, star + 8, 3, wide, high, low);
-  loadFlags(cpu, (cpu.u32(GPR_R11) & 0x3c_7fd7) | 2, ALL);
+  loadFlags(cpu, (cpu.u32(GPR_R11) & SYSRET_FLAGS) | 2, ALL);
 }
 
 /** SDM Vol. 2, SYSENTER. */

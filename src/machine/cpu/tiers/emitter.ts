@@ -4,6 +4,7 @@ import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
 import { BOUNCE_END, INDIRECT_TARGET_COUNT, INDIRECT_TARGETS, RECORD_SIZE, TLB_ENTRIES } from '../../memory/layout.ts';
 import { CR0, CR4, Flag } from '../cpu.ts';
+import { FlagValues } from './flag-values.ts';
 import { knownCondition } from './known-flags.ts';
 import type { KnownFlags } from './known-flags.ts';
 import { Exit, operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
@@ -44,9 +45,7 @@ export const AccessKind = { read: 0, write: 1, modify: 2, stack: 4 } as const;
  * What an instruction's meaning is written against. This implementation is the generic one: operands are found through
  * the record at run time. Operand values have the type of their width: i32 up to 32 bits (zero-extended), else i64.
  */
-export class Emitter {
-  readonly f: FunctionBuilder;
-  readonly c: Local;
+export class Emitter extends FlagValues {
   readonly pc: Local;
   readonly left: Local;
   readonly floor: Local;
@@ -79,8 +78,7 @@ export class Emitter {
   ended = false;
 
   constructor(f: FunctionBuilder) {
-    this.f = f;
-    this.c = f.param(0);
+    super(f);
     this.pc = f.param(1);
     this.left = f.param(2);
     this.floor = f.param(3);
@@ -91,10 +89,6 @@ export class Emitter {
   begin(): void {
     this.ended = false;
     this.#known = undefined;
-  }
-
-  let(v: Value): Local {
-    return this.f.let(v);
   }
 
   call(name: ImportName, ...args: Value[]): Value {
@@ -351,13 +345,11 @@ export class Emitter {
     this.f.if(this.call('segment'), () => this.f.return(w.i32(Exit.fault)));
   }
 
-  // ---- flags (layout.ts: RES, AUX, FLG)
+  // ---- flags
 
-  setFlags(result: Value, aux: Value, flg: Value, known?: KnownFlags): void {
+  override setFlags(result: Value, aux: Value, flg: Value, known?: KnownFlags): void {
     this.#known = known;
-    this.f.do(w.store64(this.c, result, L.RES));
-    this.f.do(w.store64(this.c, aux, L.AUX));
-    this.f.do(w.store32(this.c, flg, L.FLG));
+    super.setFlags(result, aux, flg);
   }
 
   /** CF alone changes. OF = CF ^ sign(AUX), so AUX's sign follows CF. */
@@ -373,35 +365,6 @@ export class Emitter {
     const sign = w.shl(w.unsigned64(w.xor(carry, of)), w.i64(63));
     const aux = w.or(w.and(this.aux, w.i64((1n << 63n) - 1n)), sign);
     this.setFlags(this.res, aux, w.or(w.and(this.flg, w.i32(-2)), carry));
-  }
-
-  get res(): Value {
-    return w.load64(this.c, L.RES);
-  }
-  get aux(): Value {
-    return w.load64(this.c, L.AUX);
-  }
-  get flg(): Value {
-    return w.load32(this.c, L.FLG);
-  }
-  cf(): Value {
-    return w.and(this.flg, w.i32(1));
-  }
-  of(): Value {
-    return w.xor(this.cf(), w.wrap(w.shrU(this.aux, w.i64(63))));
-  }
-  sf(): Value {
-    return w.xor(w.wrap(w.shrU(this.res, w.i64(63))), w.and(w.shrU(this.flg, w.i32(1)), w.i32(1)));
-  }
-  zf(): Value {
-    return w.eqz(this.res);
-  }
-  pf(): Value {
-    const low = w.and(w.xor(w.wrap(this.res), w.shrU(this.flg, w.i32(8))), w.i32(0xff));
-    return w.eqz(w.and(w.popcnt(low), w.i32(1)));
-  }
-  af(): Value {
-    return w.wrap(w.and(w.shrU(this.aux, w.i64(4)), w.i64(1)));
   }
 
   /** Condition 0..15 (o no b ae e ne be a s ns p np l ge le g): SDM Vol. 1, appendix B. */
