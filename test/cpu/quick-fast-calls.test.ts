@@ -99,6 +99,16 @@ describe('SYSCALL and SYSRET: quick and general', () => {
       general: true,
       prepare: (cpu, random) => sysretTo(cpu, random, 0x8000_0000_0000n),
     },
+    {
+      name: 'SYSRETQ while counters are for one privilege level',
+      code: '48 0f 07',
+      row: 'sysret',
+      general: true,
+      prepare(cpu, random) {
+        sysretTo(cpu, random);
+        cpu.setU32(L.COUNTERS_FILTERED, 1);
+      },
+    },
     { name: 'SYSRET to 32-bit code', code: '0f 07', row: 'sysret', general: true, prepare: (cpu, random) => sysretTo(cpu, random) },
     { name: 'SYSRET with 66', code: '66 0f 07', row: 'sysret', general: true, prepare: (cpu, random) => sysretTo(cpu, random) },
     { name: 'SYSRETQ at CPL 3', code: '48 0f 07', row: 'sysret', cpl: 3, general: true, prepare: (cpu, random) => sysretTo(cpu, random) },

@@ -5,8 +5,8 @@ import { flatCode, flatData, FMASK, LSTAR, STAR, SYSRET_FLAGS } from '../system/
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import type { Quick } from './quick.ts';
-import { alignmentMatters, loadRflags, rflags } from './rflags.ts';
-import { loadFlat, notCanonical, setCpl } from './segments.ts';
+import { giveUpIfAligned, rflags, setRflags } from './rflags.ts';
+import { giveUpIfCounted, loadFlat, setCpl } from './segments.ts';
 
 const RCX = L.GPR + 8;
 const R11 = L.GPR + 11 * 8;
@@ -17,34 +17,38 @@ function enterFlat(q: Quick, cs: Value, ss: Value, cpl: 0 | 3): void {
   const selector = (v: Value): Value => w.or(w.and(v, w.i32(0xfffc)), w.i32(cpl));
   loadFlat(q, L.SS, selector(ss), flatData(cpl));
   loadFlat(q, L.CS, selector(cs), flatCode(cpl, true));
-  setCpl(q, w.i32(cpl));
+  setCpl(q, cpl);
 }
 
-const disabled = (q: Quick): Value => w.eqz(w.and(q.u32(L.EFER), w.i32(EFER.SCE)));
+function giveUpIfDisabled(q: Quick): void {
+  q.giveUpIf(w.eqz(w.and(q.u32(L.EFER), w.i32(EFER.SCE))));
+  giveUpIfCounted(q);
+}
 
 /** SDM Vol. 2, SYSCALL. */
 export function syscall(q: Quick): void {
-  q.giveUpIf(disabled(q));
-  const flags = q.let(rflags(q));
+  giveUpIfDisabled(q);
+  const flags = rflags(q);
   const cs = q.let(q.u32(STAR + 4));
   q.setU64(RCX, q.nextRip());
   q.setU64(R11, w.unsigned64(flags));
   enterFlat(q, cs, w.add(cs, w.i32(8)), 0);
-  loadRflags(q, w.and(flags, w.not(w.or(q.u32(FMASK), w.i32(Flag.RF)))));
+  setRflags(q, q.let(w.and(flags, w.not(w.or(q.u32(FMASK), w.i32(Flag.RF))))));
   q.goTo(q.u64(LSTAR));
 }
 
 /** SYSRET to 64-bit code: SDM Vol. 2, SYSRET. */
 export function sysret(q: Quick): void {
+  giveUpIfDisabled(q);
+  q.giveUpIf(q.u32(L.CPL));
+  const rip = q.let(q.u64(RCX));
+  q.requireCanonical(rip);
   const flags = q.let(w.or(w.and(q.u32(R11), w.i32(SYSRET_FLAGS)), w.i32(2)));
-  q.giveUpIf(w.or(disabled(q), q.u32(L.CPL)));
-  q.giveUpIf(w.ne(q.width(), w.i32(3)));
-  q.giveUpIf(notCanonical(q, q.u64(RCX)));
-  q.giveUpIf(alignmentMatters(q, flags));
+  giveUpIfAligned(q, flags);
   const base = q.let(w.shrU(q.u32(STAR + 4), w.i32(16)));
   enterFlat(q, w.add(base, w.i32(16)), w.add(base, w.i32(8)), 3);
-  loadRflags(q, flags);
-  q.goTo(q.u64(RCX));
+  setRflags(q, flags);
+  q.goTo(rip);
 }
 
 /** SDM Vol. 2, SWAPGS. */

@@ -2,8 +2,8 @@ import type { FunctionBuilder, Local } from '../wasm/function.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
-import { FlagValues } from '../tiers/flag-values.ts';
 import { REC_BASE, REC_DISP, REC_INDEX } from '../tiers/record.ts';
+import { CpuCode } from './cpu-code.ts';
 
 /** Parameters of a quick helper: CPU block, record, budget left. It returns 1 when it did everything, 0 when nothing. */
 export const QUICK_PARAMS = ['i32', 'i32', 'i32'] as const;
@@ -13,7 +13,7 @@ export const QUICK_PARAMS = ['i32', 'i32', 'i32'] as const;
  * 64-bit mode. It does everything, ending with `advance` or `goTo`; or it gives up before anything changed, and the
  * helper does it.
  */
-export class Quick extends FlagValues {
+export class Quick extends CpuCode {
   readonly record: Local;
   readonly left: Local;
 
@@ -23,50 +23,32 @@ export class Quick extends FlagValues {
     this.left = f.param(2);
   }
 
-  /** Leaves the case to TypeScript. Only before any change. */
-  giveUpIf(condition: Value): void {
-    this.f.if(condition, () => this.f.return(w.i32(0)));
-  }
-
-  u32(slot: number): Value {
-    return w.load32(this.c, slot);
-  }
-  setU32(slot: number, v: Value): void {
-    this.f.do(w.store32(this.c, v, slot));
-  }
-  u64(slot: number): Value {
-    return w.load64(this.c, slot);
-  }
-  setU64(slot: number, v: Value): void {
-    this.f.do(w.store64(this.c, v, slot));
-  }
-
   /** Linear address, which is RIP, of the instruction and of the next one. */
   rip(): Value {
     return w.add(this.u64(L.SLOT_CODE_PAGE), w.load32s64(this.record, REC_DISP));
   }
   nextRip(): Value {
-    return w.add(this.rip(), w.unsigned64(w.and(w.load8u(this.record, REC_BASE), w.i32(15))));
+    return w.add(this.rip(), w.unsigned64(this.length()));
   }
-  /** Operand size: 0 byte, 1 word, 2 doubleword, 3 quadword. */
-  width(): Value {
-    return w.shrU(w.load8u(this.record, REC_BASE), w.i32(4));
+  length(): Value {
+    return w.load8u(this.record, REC_BASE);
   }
-  immByte(): Value {
+  /** The immediate byte. */
+  imm(): Value {
     return w.load8u(this.record, REC_INDEX);
   }
-  /** Address of the register that ModRM.rm or ModRM.reg names. */
+  /** Where the registers are that ModRM.rm and ModRM.reg name, and the number of the latter. */
   rm(): Value {
     return w.add(this.c, w.shl(w.and(w.load8u(this.record, REC_INDEX), w.i32(15)), w.i32(3)));
   }
-  reg(): Value {
+  regNumber(): Value {
     return w.shrU(w.load8u(this.record, REC_INDEX), w.i32(4));
   }
 
   /** Done: execution goes on at RIP `target`. */
   goTo(target: Value): void {
     this.setU64(L.SLOW_ADDRESS, target);
-    this.f.return(w.i32(1));
+    this.done();
   }
 
   /** Done: execution goes on with the next instruction. */

@@ -206,8 +206,8 @@ export class BlockBuilder {
       if (fault) this.#u8[rec + REC_A] = 6;
       else {
         // Quick ways have registers for operands, or none.
-        this.#u8[rec + REC_A] = d.isMemory ? 0 : quickNumber(row.name);
-        this.#u8[rec + REC_BASE] = d.length | (widthIndex(d.opsize) << 4);
+        this.#u8[rec + REC_A] = d.isMemory ? 0 : quickNumber(row.name, d.opsize);
+        this.#u8[rec + REC_BASE] = d.length;
         this.#u8[rec + REC_INDEX] = d.modrm >= 0 ? d.rm | (d.reg << 4) : d.immLow;
         this.#keepInsn(rec);
       }

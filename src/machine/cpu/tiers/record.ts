@@ -9,8 +9,8 @@
  *   8  i32  displacement; in branches the target relative to the page
  *  12  i32  immediate; in branches the record of the target once known; in helpers the number of the kept `Insn`
  *
- * A helper's record has the number of its quick way (quick/helpers.ts) at 4; at 6 the instruction's length (4 bits) and log2 of the operand size in
- * bytes (bits 4-5), at 7 ModRM's r/m and reg registers (4 bits each), or the immediate byte.
+ * A helper's record has the number of its quick way (quick/helpers.ts) at 4, the instruction's length at 6, and at 7 the registers that ModRM.rm and
+ * ModRM.reg name (4 bits each), or without ModRM the immediate byte.
  *
  * VEX instructions have immediates of a byte: then 13 is the register in VEX.vvvv, 14 the one in bits 7:4 of the immediate.
  * Vector registers are given as their number times 8, like general ones.
