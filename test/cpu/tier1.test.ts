@@ -130,6 +130,53 @@ describe('what a debugger asks for while a loop is hot', () => {
   });
 });
 
+describe('a loop whose accesses miss the TLB', () => {
+  // 1: inc eax; mov [rsi], eax; add [rsi+0x400000], rax; xor rdx, [rsi+0x800000]; add rsi, rdi; jmp 1b: three pages with the same entry
+  const LOOP = { 0: 'ffc0 8906 48018600004000 4833 9600008000 4801fe ebe9' };
+
+  it('goes on in its region', () => {
+    const both = pair(LOOP);
+    compare(both, 100, 3000);
+    const executed = both.compiled.runner.regions.instructions;
+    compare(both, 20, 3000);
+    const { instructions, stats } = both.compiled.runner.regions;
+    expect(stats.givenUp).toBe(0);
+    expect(instructions - executed, 'a region is entered at the beginning of a run, and left at its end').toBeGreaterThan(20_000);
+  });
+
+  it('leaves it for a page fault, with everything as before the instruction', () => {
+    const both = pair(LOOP, (m) => {
+      m.cpus[0]!.setGpr(7, 0x20n);
+      m.memory.write64(0x3000 + 7 * 8, 0n);
+    });
+    const reasons = [both.interpreted, both.compiled].map((m) => m.run(1_000_000).kind);
+    expect(reasons).toEqual(['triple-fault', 'triple-fault']);
+    expect(cpuState(both.compiled)).toEqual(cpuState(both.interpreted));
+    expect(both.compiled.cpus[0]!.cr2).toBe(0xe0_0000n);
+  });
+
+  it.each([
+    ['code, which the write changes', CODE + 14],
+    ['data beside code', CODE + 0x800],
+    ['two pages', DATA + 0xffe],
+    ['a device', 0x40_0030],
+  ])('and meets an access to %s', (_, address) => {
+    const both = pair(LOOP, (m) => m.memory.write64(0x3000 + 6 * 8, 0xfee0_0087n));
+    compare(both, 60, 3000, (m, n) => {
+      if (n === 30) m.cpus[0]!.setGpr(6, BigInt(address));
+    });
+  });
+
+  it('sees a watchpoint', () => {
+    const { compiled } = pair(LOOP);
+    compiled.run(100_000);
+    const id = compiled.addWatchpoint({ access: 'read', address: BigInt(DATA + 0x80_0000), length: 8 });
+    expect(compiled.run(100_000).kind).toBe('watchpoint');
+    compiled.removeWatchpoint(id);
+    expect(compiled.run(100_000).kind).toBe('quantum');
+  });
+});
+
 describe('bounds', () => {
   it('with room for one region only, the oldest goes and comes back', () => {
     // two loops by turns: 1: mov ecx, 200; 2: add eax, ecx; dec ecx; jnz 2b; mov ecx, 200; 3: xor eax, ecx; dec ecx; jnz 3b; jmp 1b

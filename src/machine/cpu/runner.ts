@@ -15,7 +15,7 @@ import type { HelperTable } from './helper.ts';
 import { divide128 } from './divide.ts';
 import type { Insn } from './isa/insn.ts';
 import * as L from './layout.ts';
-import { AccessKind, commitBounce, FAULT_ABANDONED, slowAccessAt } from './mmu/slow-path.ts';
+import { AccessKind, commitBounce, FAULT_ABANDONED, ramAt, slowAccessAt } from './mmu/slow-path.ts';
 import { SEG_BASE, SEG_WRITE_END, SEGMENT_SIZE, SEGMENTS } from './layout.ts';
 import { resumeCounters } from './perfmon/counters.ts';
 import { executeX87 } from './x87/index.ts';
@@ -109,10 +109,11 @@ export class Runner {
       hot: (c, record, left) => this.#hot(this.#cpu(c), record!, left!),
       float: (c, record, left, operation, a, b, x) => this.#float(this.#cpu(c), record!, left!, operation!, a!, b!, x!),
       x87: (c, record, _left, operand) => this.#x87(this.#cpu(c), record!, operand!),
+      ram: (c, record, left, info) => this.#ram(this.#cpu(c), record!, left!, info!),
     });
     const units = new Units(m, functions);
     this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
-    this.regions = new RegionCache(m, this.finder.pages, units.table, functions.helper, { ...defaultAccel, ...accel });
+    this.regions = new RegionCache(m, this.finder.pages, units.table, functions, { ...defaultAccel, ...accel });
     this.#run = instantiateInterpreter(m, functions, units);
   }
 
@@ -370,6 +371,11 @@ export class Runner {
     const address = slowAccessAt(cpu, size, kind);
     if (address === 0) this.#leaveAt(cpu, record, left);
     return address;
+  }
+
+  #ram(cpu: Cpu, record: number, left: number, info: number): number {
+    this.#callout(record, left);
+    return ramAt(cpu, info & 0xff, info >> 8);
   }
 
   #commit(cpu: Cpu, record: number, left: number): number {

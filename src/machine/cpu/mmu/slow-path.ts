@@ -59,6 +59,33 @@ function besidesCode(cpu: Cpu, physical: PhysAddr, size: number): boolean {
   return lines !== undefined && !lines.covers(offset, offset + size) && !lines.abandoned;
 }
 
+/** Address in linear memory of bytes that may be accessed there, unseen; else 0. */
+function plainRam(cpu: Cpu, high: number, low: number, physical: PhysAddr, size: number, write: boolean): number {
+  const { memory } = cpu.machine;
+  if (!memory.isRam(physical) || watchesPage?.(cpu, high, low) || hasDataBreakpointIn(cpu, high, low)) return 0;
+  const marks = memory.pageMarks[Math.floor(physical / 4096)]!;
+  const plain = write ? marks === 0 || (marks === PageMark.code && besidesCode(cpu, physical, size)) : (marks & PageMark.watched) === 0;
+  return plain ? RAM + physical : 0;
+}
+
+/** SDM Vol. 3, 6.15, interrupt 17: wider than quadwords, alignment is the instruction's own matter. */
+const misaligned = (cpu: Cpu, low: number, size: number): boolean => size > 1 && size <= 8 && (low & (size - 1)) !== 0 && alignmentChecked(cpu);
+
+/**
+ * What regions call when the TLB does not answer: the address in linear memory of an access to plain RAM within a page, or 0 for
+ * anything else. Then nothing happened that will not happen again: the region leaves, and tier 0 makes the access.
+ */
+export function ramAt(cpu: Cpu, size: number, kind: number): number {
+  const long = cpu.longMode;
+  const low = cpu.u32(L.SLOW_ADDRESS);
+  const high = long ? cpu.u32(L.SLOW_ADDRESS + 4) : 0;
+  // Below EPT the walk itself may end in a VM exit.
+  if (cpu.guest?.nested || (low & 0xfff) + size > 4096 || (long && !canonicalHigh(cpu, high)) || misaligned(cpu, low, size)) return 0;
+  const write = (kind & 3) !== 0;
+  const physical = locate(cpu, high, low, (write ? Want.write : 0) | (cpu.cpl === 3 ? Want.user : 0));
+  return physical < 0 ? 0 : plainRam(cpu, high, low, physical, size, write);
+}
+
 function attempt(cpu: Cpu, size: number, kind: number): number {
   const long = cpu.longMode;
   const low = cpu.u32(L.SLOW_ADDRESS);
@@ -68,21 +95,19 @@ function attempt(cpu: Cpu, size: number, kind: number): number {
   const wrap = !cpu.code64;
   const lastHigh = last >= 2 ** 32 && !wrap ? (high + 1) | 0 : high;
   if (long && !(canonicalHigh(cpu, high) && canonicalHigh(cpu, lastHigh))) return fail(cpu, kind & AccessKind.stack ? Vector.SS : Vector.GP, 0);
-  // SDM Vol. 3, 6.15, interrupt 17: wider than quadwords, alignment is the instruction's own matter.
-  if (size > 1 && size <= 8 && (low & (size - 1)) !== 0 && alignmentChecked(cpu)) return fail(cpu, Vector.AC, 0);
+  if (misaligned(cpu, low, size)) return fail(cpu, Vector.AC, 0);
   const want = (write ? Want.write : 0) | (cpu.cpl === 3 ? Want.user : 0);
   const first = locate(cpu, high, low, want);
   if (first < 0) return failPage(cpu, high, low);
-  const { memory } = cpu.machine;
   const firstLength = Math.min(size, 4096 - (low & 0xfff));
   let second = 0;
   if (firstLength < size) {
     const next = (low - (low & 0xfff) + 4096) | 0;
     second = locate(cpu, lastHigh, next, want);
     if (second < 0) return failPage(cpu, lastHigh, next);
-  } else if (memory.isRam(first) && !watchesPage?.(cpu, high, low) && !hasDataBreakpointIn(cpu, high, low)) {
-    const marks = memory.pageMarks[Math.floor(first / 4096)]!;
-    if (write ? marks === 0 || (marks === PageMark.code && besidesCode(cpu, first, size)) : (marks & PageMark.watched) === 0) return RAM + first;
+  } else {
+    const address = plainRam(cpu, high, low, first, size, write);
+    if (address !== 0) return address;
   }
   staged.linear = (BigInt(high >>> 0) << 32n) | BigInt(low);
   staged.size = size;

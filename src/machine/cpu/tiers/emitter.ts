@@ -28,6 +28,7 @@ export const imports = [
   { name: 'hot', params: ['i32', 'i32', 'i32'], result: 'i32' },
   { name: 'float', params: ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32' },
   { name: 'x87', params: ['i32', 'i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'ram', params: ['i32', 'i32', 'i32', 'i32'], result: 'i32' },
 ] as const; // prettier-ignore
 export type ImportName = (typeof imports)[number]['name'];
 

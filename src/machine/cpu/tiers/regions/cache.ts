@@ -8,11 +8,12 @@ import type { Imports } from '../interpreter.ts';
 import { REC_IMM } from '../record.ts';
 import type { CodePage, CodePages } from '../code-pages.ts';
 import { MAX_REGIONS, REGION_FIRST } from '../units.ts';
-import { compileRegion, HELPER_IMPORT } from './compile.ts';
-import { ENTRY_COUNT, ENTRY_EXECUTED, ENTRY_FLOOR, ENTRY_FUNCTION, ENTRY_OP, entryAddress, REGION_OP } from './entry.ts';
+import { compileRegion, REGION_IMPORTS } from './compile.ts';
+import { ENTRY_COUNT, ENTRY_EXECUTED, ENTRY_FLOOR, ENTRY_FUNCTION, ENTRY_MISSED, ENTRY_OP, entryAddress, REGION_OP } from './entry.ts';
 import type { CodeMap } from './graph.ts';
 import { formGraph, MAX_INSTRUCTIONS } from './graph.ts';
 import { staysInRegion } from './helpers.ts';
+import type { RegionImport } from './region-emitter.ts';
 import { CannotCompile } from './region-emitter.ts';
 
 /** `--accel`: `interp` never compiles; `jit` compiles loops that are hot; `auto` does where it pays, today the same. */
@@ -37,6 +38,8 @@ const MAX_FAILURES = 3;
 /** Entries between two reviews of a region, and the instructions an entry must execute on average. */
 const REVIEW = 2048;
 const WORTHWHILE = 32;
+/** With fewer instructions an entry, leaving at TLB misses costs more than calls for them. */
+const CALL_WORTHWHILE = 512;
 
 interface Region {
   readonly entry: number;
@@ -54,6 +57,8 @@ interface Entry {
   failures: number;
   /** What was left of the budget when the passes began that show how much of the time is spent in the loop. */
   stamp: number;
+  /** Its region goes on after TLB misses. */
+  callsRam: boolean;
 }
 
 /** The compiled regions: which heads are counted, what is compiled, what goes when a page changes or space is short. */
@@ -61,7 +66,7 @@ export class RegionCache {
   readonly #m: LinearMemory;
   readonly #pages: CodePages;
   readonly #table: WebAssembly.Table;
-  readonly #helper: Imports['helper'];
+  readonly #functions: Pick<Imports, RegionImport>;
   readonly #accel: Accel;
   readonly #entries: (Entry | undefined)[] = [];
   readonly #freeEntries: number[] = [];
@@ -76,11 +81,11 @@ export class RegionCache {
   /** Counts for `--stats`. */
   readonly stats = { compiles: 0, givenUp: 0, evictions: 0, invalidations: 0, instructions: 0, wasmBytes: 0, milliseconds: 0 };
 
-  constructor(m: LinearMemory, pages: CodePages, table: WebAssembly.Table, helper: Imports['helper'], accel: Accel) {
+  constructor(m: LinearMemory, pages: CodePages, table: WebAssembly.Table, functions: Pick<Imports, RegionImport>, accel: Accel) {
     this.#m = m;
     this.#pages = pages;
     this.#table = table;
-    this.#helper = helper;
+    this.#functions = functions;
     this.#accel = accel;
     pages.observer = { dropped: (page) => this.#dropped(page), flushed: () => this.#flushed() };
   }
@@ -143,7 +148,7 @@ export class RegionCache {
   #enter(record: number, page: CodePage, count: number): number {
     const n = this.#freeEntries.pop() ?? (this.#entries.length < REGION_ENTRY_COUNT ? this.#entries.length : -1);
     if (n < 0) return n;
-    this.#entries[n] = { record, page, region: undefined, failures: 0, stamp: 0 };
+    this.#entries[n] = { record, page, region: undefined, failures: 0, stamp: 0, callsRam: this.forced && n % 2 === 1 };
     const { u16, u32 } = this.#m;
     const at = entryAddress(n);
     u32[(at + ENTRY_COUNT) >> 2] = count;
@@ -184,16 +189,28 @@ export class RegionCache {
     this.#leave(n);
   }
 
-  /** A region that is left again after a few instructions costs more than it gains: tier 0 executes its code from now on. */
+  /**
+   * A region that is left again after a few instructions costs more than it gains: tier 0 executes its code from now on. When TLB misses are
+   * why, it is compiled once more, with calls for them.
+   */
   #review(n: number): void {
     const at = entryAddress(n) >> 2;
     const { u32 } = this.#m;
     const executed = u32[at + (ENTRY_EXECUTED >> 2)]!;
+    const missed = u32[at + (ENTRY_MISSED >> 2)]!;
     u32[at + (ENTRY_EXECUTED >> 2)] = 0;
+    u32[at + (ENTRY_MISSED >> 2)] = 0;
     u32[at + (ENTRY_COUNT >> 2)] = REVIEW;
-    if (executed >= REVIEW * WORTHWHILE || this.forced) return;
-    this.#drop(this.#entries[n]!.region!);
-    this.#giveUp(n);
+    if (this.forced) return;
+    const entry = this.#entries[n]!;
+    if (!entry.callsRam && missed > REVIEW / 2 && executed < REVIEW * CALL_WORTHWHILE) {
+      this.#drop(entry.region!);
+      entry.callsRam = true;
+      u32[at + (ENTRY_COUNT >> 2)] = 1;
+    } else if (executed < REVIEW * WORTHWHILE) {
+      this.#drop(entry.region!);
+      this.#giveUp(n);
+    }
   }
 
   /** @param spent instructions executed, anywhere, from one pass of the head to the next */
@@ -205,8 +222,8 @@ export class RegionCache {
       const graph = formGraph(this.#m, this.#map(cpu, base, entry.page, excluded), entry.record, entry.page, straight);
       if (!graph || spent > graph.instructions * SHARE) return undefined;
       try {
-        const { code, floor } = compileRegion(this.#m, graph, (record) => this.op(record));
-        const bytes = buildModule([HELPER_IMPORT], { region: code });
+        const { code, floor } = compileRegion(this.#m, graph, (record) => this.op(record), entryAddress(n), entry.callsRam);
+        const bytes = buildModule(REGION_IMPORTS, { region: code });
         this.stats.instructions += graph.instructions;
         return this.#install(n, entry, bytes, floor, [entry.page, ...graph.pages.values()]);
       } catch (e) {
@@ -221,7 +238,7 @@ export class RegionCache {
     const bytes = wasm.length * BYTES_PER_BYTE + BYTES_PER_MODULE;
     this.#makeRoom(bytes);
     const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: { memory: this.#m.memory, helper: this.#helper } });
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: { memory: this.#m.memory, ...this.#functions } });
     this.#table.set(REGION_FIRST + slot, instance.exports['region']);
     const region: Region = { entry: n, slot, bytes, pages };
     entry.region = region;
@@ -233,6 +250,7 @@ export class RegionCache {
     const at = entryAddress(n);
     this.#m.u32[(at + ENTRY_COUNT) >> 2] = REVIEW;
     this.#m.u32[(at + ENTRY_EXECUTED) >> 2] = 0;
+    this.#m.u32[(at + ENTRY_MISSED) >> 2] = 0;
     this.#m.i32[(at + ENTRY_FLOOR) >> 2] = floor;
     this.#m.u32[(at + ENTRY_FUNCTION) >> 2] = REGION_FIRST + slot;
     return region;

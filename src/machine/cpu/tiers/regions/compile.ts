@@ -6,20 +6,18 @@ import { FunctionBuilder } from '../../wasm/function.ts';
 import type { Code } from '../../wasm/value.ts';
 import * as w from '../../wasm/value.ts';
 import { BUDGET_FLOOR } from '../record.ts';
+import { ENTRY_MISSED, NOT_ENTERED } from './entry.ts';
 import type { FlagState } from './flags.ts';
 import { sameState } from './flags.ts';
 import type { Graph, RegionBlock } from './graph.ts';
 import { avxMissing, imports } from '../emitter.ts';
 import type { BlockCode, Edge } from './region-emitter.ts';
-import { RegionEmitter } from './region-emitter.ts';
+import { RegionEmitter, regionImports } from './region-emitter.ts';
 import type { Flow } from './structure.ts';
 import { analyze, Structure } from './structure.ts';
 
-/** Returned by a region that was not entered: something is not as it was when the region was compiled. */
-export const NOT_ENTERED = 1;
-
-/** The one function that regions import. */
-export const HELPER_IMPORT = imports.find((i) => i.name === 'helper')!;
+/** What regions import, in the order of `RegionImport`. */
+export const REGION_IMPORTS = regionImports.map((name) => imports.find((i) => i.name === name)!);
 
 export interface CompiledRegion {
   readonly code: FunctionBuilder;
@@ -29,11 +27,11 @@ export interface CompiledRegion {
 
 /**
  * A region as a function (CPU block, record, budget left, floor) that returns the record to go on with, 0 for SLOW_ADDRESS,
- * or, below zero, what a helper wants TypeScript to see (`Exit`).
+ * or, below zero, what a helper wants TypeScript to see (`Exit`). `entry` is the address of what tier 0 knows of it (entry.ts).
  */
-export function compileRegion(m: LinearMemory, graph: Graph, op: (record: number) => number): CompiledRegion {
+export function compileRegion(m: LinearMemory, graph: Graph, op: (record: number) => number, entry: number, callsRam: boolean): CompiledRegion {
   const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32'], 'i32');
-  const e = new RegionEmitter(f, m);
+  const e = new RegionEmitter(f, m, callsRam);
   const flow = analyze(graph.blocks[0]!);
   const codes = emitBlocks(e, flow, op);
   const stored = needStored(codes);
@@ -50,6 +48,7 @@ export function compileRegion(m: LinearMemory, graph: Graph, op: (record: number
   e.flags.write(e.c);
   e.fillHelpers();
   f.do(w.store32(e.c, e.left, L.LEFT));
+  if (e.usesTlb) f.do(w.store32(w.i32(entry), w.add(w.load32(w.i32(entry), ENTRY_MISSED), e.missed), ENTRY_MISSED));
   f.if(
     e.exitRecord,
     () => graph.pages.size > 0 && f.do(w.store64(e.c, w.add(e.registers.page, w.signed64(e.exitDelta)), L.SLOT_CODE_PAGE)),

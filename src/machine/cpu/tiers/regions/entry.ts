@@ -3,7 +3,6 @@ import * as L from '../../layout.ts';
 import type { Local } from '../../wasm/function.ts';
 import * as w from '../../wasm/value.ts';
 import type { Emitter } from '../emitter.ts';
-import { NOT_ENTERED } from './compile.ts';
 
 /**
  * The record at the head of a loop has a handler number of its own from REGION_OP on: the number of its entry, in which the
@@ -14,6 +13,7 @@ import { NOT_ENTERED } from './compile.ts';
  *   8  i32  the budget that must be left to enter the region
  *  12  u32  number of the region's function in the table; 0: none yet
  *  16  u32  instructions executed by the region since its last review
+ *  20  u32  how often it was left because of a memory access since then
  */
 export const REGION_OP = 0x8000;
 export const ENTRY_COUNT = 0;
@@ -21,7 +21,11 @@ export const ENTRY_OP = 4;
 export const ENTRY_FLOOR = 8;
 export const ENTRY_FUNCTION = 12;
 export const ENTRY_EXECUTED = 16;
+export const ENTRY_MISSED = 20;
 export const entryAddress = (entry: number): number => REGION_ENTRIES + entry * REGION_ENTRY_SIZE;
+
+/** Returned by a region that was not entered: something is not as it was when the region was compiled. */
+export const NOT_ENTERED = 1;
 
 /**
  * A region is left at the head of a loop after so many instructions, though it could go on: V8 replaces the code of its

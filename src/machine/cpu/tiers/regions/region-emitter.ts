@@ -4,7 +4,7 @@ import * as L from '../../layout.ts';
 import type { FunctionBuilder, Hole, Local } from '../../wasm/function.ts';
 import type { Code, Value } from '../../wasm/value.ts';
 import * as w from '../../wasm/value.ts';
-import type { Place, Width } from '../emitter.ts';
+import type { ImportName, Place, Width } from '../emitter.ts';
 import { AccessKind, Emitter, mask } from '../emitter.ts';
 import type { KnownFlags } from '../known-flags.ts';
 import { knownCondition } from '../known-flags.ts';
@@ -15,6 +15,10 @@ import { RegionFlags } from './flags.ts';
 import type { RegionBlock, Target } from './graph.ts';
 import { Registers } from './registers.ts';
 import { plainHandler } from './terminators.ts';
+
+/** The functions that regions import, in order. */
+export const regionImports = ['helper', 'ram'] as const satisfies readonly ImportName[];
+export type RegionImport = (typeof regionImports)[number];
 
 /** A transfer between two blocks of the region: its hole is filled when the blocks have been placed. */
 export interface Edge {
@@ -49,6 +53,9 @@ export class CannotCompile extends Error {
  */
 export class RegionEmitter extends Emitter {
   readonly #m: LinearMemory;
+  readonly #callsRam: boolean;
+  /** 1: the region is left because of a memory access. */
+  readonly missed: Local;
   readonly registers: Registers;
   readonly flags: RegionFlags;
   /** Where the region goes on after it: a record and its page's distance; or record 0 and the linear address in `target`. */
@@ -76,9 +83,12 @@ export class RegionEmitter extends Emitter {
   #edges: Edge[] = [];
   #exits: Hole[] = [];
 
-  constructor(f: FunctionBuilder, m: LinearMemory) {
+  /** @param callsRam a TLB miss that is plain RAM does not leave the region. The calls make all code of a loop slower by a fifth. */
+  constructor(f: FunctionBuilder, m: LinearMemory, callsRam: boolean) {
     super(f);
     this.#m = m;
+    this.#callsRam = callsRam;
+    this.missed = f.local('i32');
     this.registers = new Registers(f);
     this.flags = new RegionFlags(f);
     this.exitRecord = f.local('i32');
@@ -136,7 +146,7 @@ export class RegionEmitter extends Emitter {
     this.takeCount();
     this.#stores.push(f.hole().code);
     f.do(w.store64(this.c, this.codeAddress(w.i64(0)), L.SLOT_CODE_PAGE));
-    const code = this.let(f.call(0, [this.c, w.i32(this.#record), this.left]));
+    const code = this.let(this.#callOut('helper'));
     f.if(code, () => f.return(w.sub(w.i32(0), code)));
     this.#loads.push(f.hole().code);
     this.#state = 'stored';
@@ -144,6 +154,10 @@ export class RegionEmitter extends Emitter {
     const linear = this.let(w.load64(this.c, L.SLOW_ADDRESS));
     f.if(w.ne(linear, this.#inPage(this.#offsetOf(next))), () => this.#leaveFor(linear));
     this.#go(next);
+  }
+
+  #callOut(name: RegionImport, ...args: Value[]): Value {
+    return this.f.call(regionImports.indexOf(name), [this.c, w.i32(this.#record), this.left, ...args]);
   }
 
   /** Distance of a target from the head's page. */
@@ -332,8 +346,27 @@ export class RegionEmitter extends Emitter {
     const entry = this.let(w.add(this.tlb, w.and(w.wrap(w.shrU(ea, w.i64(7))), w.i32((TLB_ENTRIES - 1) << 5))));
     const last = bytes === 1 ? ea : w.add(ea, w.i64(bytes - 1));
     const tag = w.load64(entry, (kind & 3) === AccessKind.read ? 0 : 8);
-    f.if(w.ne(tag, w.and(last, w.i64(-4096))), () => this.leave());
-    return this.let(w.add(w.load32(entry, 28), w.wrap(ea)));
+    const hit = w.eq(tag, w.and(last, w.i64(-4096)));
+    const found = w.add(w.load32(entry, 28), w.wrap(ea));
+    if (!this.#callsRam) {
+      f.if(w.eqz(hit), () => this.#miss());
+      return this.let(found);
+    }
+    const address = f.temp('i32');
+    f.if(
+      hit,
+      () => f.set(address, found),
+      () => {
+        f.do(w.store64(this.c, ea, L.SLOW_ADDRESS));
+        f.set(address, this.#callOut('ram', w.i32(bytes | (kind << 8))));
+        f.if(w.eqz(address), () => this.#miss());
+      },
+    );
+    return address;
+  }
+  #miss(): void {
+    this.f.set(this.missed, w.i32(1));
+    this.leave();
   }
 
   // ---- flags
