@@ -21,6 +21,7 @@ import { resumeCounters } from './perfmon/counters.ts';
 import { executeX87 } from './x87/index.ts';
 import { runExact } from './semantics/float/exact.ts';
 import { deliverEvent } from './system/deliver.ts';
+import type { PortSize } from './system/io.ts';
 import { linearOf } from './system/operands.ts';
 import { handlerClass, handlers } from './tiers/handlers.ts';
 import type { RunFunction } from './tiers/interpreter.ts';
@@ -110,6 +111,8 @@ export class Runner {
       float: (c, record, left, operation, a, b, x) => this.#float(this.#cpu(c), record!, left!, operation!, a!, b!, x!),
       x87: (c, record, _left, operand) => this.#x87(this.#cpu(c), record!, operand!),
       ram: (c, record, left, info) => this.#ram(this.#cpu(c), record!, left!, info!),
+      portIn: (_c, record, left, port) => this.#portIn(record!, left!, port!),
+      portOut: (_c, record, left, port, value) => this.#portOut(record!, left!, port!, value!),
     });
     const units = new Units(m, functions);
     this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
@@ -552,6 +555,18 @@ export class Runner {
   #x87(cpu: Cpu, record: number, operand: number): number {
     cpu.rip = this.#rip(cpu, record);
     return executeX87(cpu, this.#insn(record)!, operand) ? 1 : 0;
+  }
+
+  /** IN of a port | size << 16, which is permitted and nobody observes; and OUT. */
+  #portIn(record: number, left: number, port: number): number {
+    this.#callout(record, left);
+    return this.#services.ports.read(port & 0xffff, (port >> 16) as PortSize) | 0;
+  }
+
+  #portOut(record: number, left: number, port: number, value: number): number {
+    this.#callout(record, left);
+    this.#services.ports.write(port & 0xffff, (port >> 16) as PortSize, value >>> 0);
+    return 0;
   }
 
   #mark(cpu: Cpu, record: number, left: number): number {

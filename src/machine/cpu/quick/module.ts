@@ -7,7 +7,7 @@ import { LEAVE, OBSERVED } from '../../memory/layout.ts';
 import type { LinearMemory } from '../../memory/linear-memory.ts';
 import { Flag } from '../cpu.ts';
 import * as L from '../layout.ts';
-import { imports } from '../tiers/emitter.ts';
+import { importNumber, imports } from '../tiers/emitter.ts';
 import type { Imports } from '../tiers/interpreter.ts';
 import { Exit, REC_A } from '../tiers/record.ts';
 import { FunctionBuilder } from '../wasm/function.ts';
@@ -15,8 +15,6 @@ import { buildModule } from '../wasm/module.ts';
 import * as w from '../wasm/value.ts';
 import { quickHelpers } from './helpers.ts';
 import { Quick, QUICK_PARAMS } from './quick.ts';
-
-const importNumber = (name: string): number => imports.findIndex((i) => i.name === name);
 
 /** `helper`: the quick way of the record's instruction, where it has one and nobody watches; else TypeScript. */
 function helper(first: number): FunctionBuilder {

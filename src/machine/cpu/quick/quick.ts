@@ -2,7 +2,8 @@ import type { FunctionBuilder, Local } from '../wasm/function.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
-import { REC_BASE, REC_DISP, REC_INDEX } from '../tiers/record.ts';
+import { importNumber, type ImportName } from '../tiers/emitter.ts';
+import { REC_B, REC_BASE, REC_DISP, REC_INDEX } from '../tiers/record.ts';
 import { CpuCode } from './cpu-code.ts';
 
 /** Parameters of a quick helper: CPU block, record, budget left. It returns 1 when it did everything, 0 when nothing. */
@@ -43,6 +44,12 @@ export class Quick extends CpuCode {
   }
   regNumber(): Value {
     return w.shrU(w.load8u(this.record, REC_INDEX), w.i32(4));
+  }
+
+  /** Calls a function of TypeScript, which knows from record and budget what time it is. */
+  call(name: ImportName, ...args: Value[]): Value {
+    const before = w.add(this.left, w.load8u(this.record, REC_B));
+    return this.f.call(importNumber(name), [this.c, this.record, before, ...args]);
   }
 
   /** Done: execution goes on at RIP `target`. */

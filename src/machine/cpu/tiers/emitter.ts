@@ -29,8 +29,11 @@ export const imports = [
   { name: 'float', params: ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32' },
   { name: 'x87', params: ['i32', 'i32', 'i32', 'i32'], result: 'i32' },
   { name: 'ram', params: ['i32', 'i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'portIn', params: ['i32', 'i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'portOut', params: ['i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32' },
 ] as const; // prettier-ignore
 export type ImportName = (typeof imports)[number]['name'];
+export const importNumber = (name: ImportName): number => imports.findIndex((i) => i.name === name);
 
 /** An operand that can be read and written. `set` comes last: nothing may fault after it. */
 export interface Place {
@@ -93,10 +96,7 @@ export class Emitter extends FlagValues {
   }
 
   call(name: ImportName, ...args: Value[]): Value {
-    return this.f.call(
-      imports.findIndex((i) => i.name === name),
-      [this.c, this.pc, ...(name === 'divide' ? [] : [this.left]), ...args],
-    );
+    return this.f.call(importNumber(name), [this.c, this.pc, ...(name === 'divide' ? [] : [this.left]), ...args]);
   }
 
   /** Runs what `body` emits only when `count` is not zero. Flags may be set in it (nowhere else under a condition). */
