@@ -151,6 +151,11 @@ export class Cpu {
   setU64(offset: number, v: bigint): void {
     this.m.u64[(this.block + offset) >> 3] = v;
   }
+  /** A slot of 64 bits of which only the low half is not 0. */
+  setLow(offset: number, low: number): void {
+    this.m.u32[(this.block + offset) >> 2] = low;
+    this.m.u32[((this.block + offset) >> 2) + 1] = 0;
+  }
 
   /** General register n (0..15), all 64 bits. */
   gpr(n: number): bigint {

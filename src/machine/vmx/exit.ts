@@ -63,9 +63,9 @@ function savedFlags(cpu: Cpu, resume: ExitInfo['resume'], delivery: GuestEvent |
 function recordExit(vmcs: Vmcs, info: ExitInfo, delivery: GuestEvent | undefined): void {
   vmcs.setNum(F.exitReason, info.reason);
   if (info.qualification) vmcs.setBig(F.exitQualification, info.qualification);
-  else vmcs.setLow(F.exitQualification, 0);
+  else vmcs.setHalves(F.exitQualification, 0, 0);
   if (info.linear) vmcs.setBig(F.guestLinearAddress, info.linear);
-  else vmcs.setLow(F.guestLinearAddress, 0);
+  else vmcs.setHalves(F.guestLinearAddress, 0, 0);
   vmcs.setNum(F.exitInterruptionInfo, info.interruption ?? 0);
   vmcs.setNum(F.exitInterruptionErrorCode, info.errorCode ?? 0);
   vmcs.setNum(F.idtVectoringInfo, delivery ? infoOf(delivery) : 0);
@@ -73,7 +73,8 @@ function recordExit(vmcs: Vmcs, info: ExitInfo, delivery: GuestEvent | undefined
   vmcs.setNum(F.exitInstructionLength, info.length ?? delivery?.length ?? 0);
   vmcs.setNum(F.exitInstructionInfo, info.instructionInfo ?? 0);
   // SDM Vol. 3, 25.8.3: the event that the VM entry injected is not to be injected again.
-  vmcs.setNum(F.entryInterruptionInfo, vmcs.num(F.entryInterruptionInfo) & 0x7fff_ffff);
+  const injected = vmcs.num(F.entryInterruptionInfo);
+  if (injected >>> 31 === 1) vmcs.setNum(F.entryInterruptionInfo, injected & 0x7fff_ffff);
 }
 
 /** NMIs after a VM exit: SDM Vol. 3, 28.5.5. With "virtual NMIs" the guest's blocking was not the processor's. */
@@ -89,8 +90,8 @@ function leaveGuest(cpu: Cpu, vmcs: Vmcs): void {
   cpu.guest = null;
   cpu.setU32(L.VMX_MODE, VmxMode.root);
   cpu.clear(L.Pending.window | L.Pending.debug);
-  cpu.setU64(L.TSC_OFFSET, 0n);
-  cpu.setU64(L.TSC_MULTIPLIER, 0n);
+  cpu.setLow(L.TSC_OFFSET, 0);
+  cpu.setLow(L.TSC_MULTIPLIER, 0);
 }
 
 function enterHost(cpu: Cpu, vmcs: Vmcs): void {
@@ -98,7 +99,7 @@ function enterHost(cpu: Cpu, vmcs: Vmcs): void {
     vmxAbort(cpu, vmcs, Abort.hostPdptes, `Host CR3 = 0x${vmcs.big(F.hostCr3).toString(16)}`);
     return;
   }
-  const failure = loadMsrArea(cpu, vmcs.big(F.exitMsrLoadAddress), vmcs.num(F.exitMsrLoadCount));
+  const failure = loadMsrArea(cpu, vmcs, F.exitMsrLoadAddress, F.exitMsrLoadCount);
   if (failure) vmxAbort(cpu, vmcs, Abort.loadMsrs, failure.detail);
 }
 
@@ -116,7 +117,7 @@ export function vmExit(cpu: Cpu, info: ExitInfo): void {
   const interruptibility = hostInterruptibility(cpu, vmcs, byNmi);
   leaveGuest(cpu, vmcs);
   countExit(cpu);
-  const failure = storeMsrArea(cpu, vmcs.big(F.exitMsrStoreAddress), vmcs.num(F.exitMsrStoreCount));
+  const failure = storeMsrArea(cpu, vmcs, F.exitMsrStoreAddress, F.exitMsrStoreCount);
   if (failure) vmxAbort(cpu, vmcs, Abort.storeMsrs, failure.detail);
   else {
     enterHost(cpu, vmcs);

@@ -1,4 +1,5 @@
 import { Flag, type Cpu } from '../cpu/cpu.ts';
+import { setArithmeticFlags } from '../cpu/flags.ts';
 import { F } from './fields.ts';
 import { exitReasonName, vmErrorName } from './reasons.ts';
 import { currentVmcs } from './vmcs.ts';
@@ -64,7 +65,7 @@ const ARITHMETIC = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
 
 /** Outcomes of VMX instructions: SDM Vol. 3, 31.2. */
 export function vmSucceed(cpu: Cpu): void {
-  cpu.rflags = cpu.rflags & ~ARITHMETIC;
+  setArithmeticFlags(cpu, 0);
 }
 
 export function vmFailInvalid(cpu: Cpu, instruction: string, details: Details): void {

@@ -4,6 +4,8 @@ import * as L from '../cpu/layout.ts';
 import { readMsr, writeMsr } from '../cpu/msr.ts';
 import { MSR_AREA_MAXIMUM } from './capabilities.ts';
 import type { PhysAddr } from '../memory/address.ts';
+import type { VmcsField } from './fields.ts';
+import type { Vmcs } from './vmcs.ts';
 
 /** The MSR areas: SDM Vol. 3, 25.7.2 and table 25-15. An entry is index (32 bits), reserved (32 bits), data (64 bits). */
 const ENTRY_SIZE = 16;
@@ -30,12 +32,16 @@ type Transfer = (cpu: Cpu, index: number, at: PhysAddr) => void;
 
 function forEach(
   cpu: Cpu,
-  address: bigint,
-  count: number,
+  vmcs: Vmcs,
+  addressField: VmcsField<64>,
+  countField: VmcsField<32>,
   refused: (index: number) => string | undefined,
   transfer: Transfer,
 ): MsrAreaFailure | undefined {
+  const count = vmcs.num(countField);
+  if (count === 0) return undefined;
   const { memory } = cpu.machine;
+  const address = vmcs.big(addressField);
   for (let n = 0; n < count; n++) {
     const at: PhysAddr = Number(address) + n * ENTRY_SIZE;
     // Beyond the recommended maximum behaviour is undefined; here the area ends in an error, so that runs repeat (A.6).
@@ -63,9 +69,10 @@ function forEach(
 }
 
 /** SDM Vol. 3, 27.4 and 28.6: loads in order; the first refused entry ends it. */
-export function loadMsrArea(cpu: Cpu, address: bigint, count: number): MsrAreaFailure | undefined {
+export function loadMsrArea(cpu: Cpu, vmcs: Vmcs, address: VmcsField<64>, count: VmcsField<32>): MsrAreaFailure | undefined {
   return forEach(
     cpu,
+    vmcs,
     address,
     count,
     (index) => (index === IA32_SMBASE ? 'IA32_SMBASE may not be written' : NOT_LOADED.get(index)),
@@ -74,9 +81,10 @@ export function loadMsrArea(cpu: Cpu, address: bigint, count: number): MsrAreaFa
 }
 
 /** SDM Vol. 3, 28.4. */
-export function storeMsrArea(cpu: Cpu, address: bigint, count: number): MsrAreaFailure | undefined {
+export function storeMsrArea(cpu: Cpu, vmcs: Vmcs, address: VmcsField<64>, count: VmcsField<32>): MsrAreaFailure | undefined {
   return forEach(
     cpu,
+    vmcs,
     address,
     count,
     (index) => (index === IA32_SMBASE ? 'IA32_SMBASE may be read in SMM only' : undefined),

@@ -20,5 +20,5 @@ export function pauseLoopExits(cpu: Cpu, vmcs: Vmcs): boolean {
 
 /** "The first execution since VM entry" begins a loop. */
 export function forgetPauses(cpu: Cpu): void {
-  cpu.setU64(PAUSE_FIRST, 0n);
+  cpu.setLow(PAUSE_FIRST, 0);
 }

@@ -76,6 +76,10 @@ export function nmiUnblockedBy(cpu: Cpu): bigint {
 export function setNmiUnblockedBy(cpu: Cpu, rip: bigint): void {
   cpu.setU64(NMI_UNBLOCKED_RIP, rip);
 }
+export function forgetNmiUnblocked(cpu: Cpu): void {
+  cpu.setU32(NMI_UNBLOCKED_RIP, 0xffff_ffff);
+  cpu.setU32(NMI_UNBLOCKED_RIP + 4, 0xffff_ffff);
+}
 
 export function countExit(cpu: Cpu): void {
   cpu.setU32(EXIT_COUNT, cpu.u32(EXIT_COUNT) + 1);

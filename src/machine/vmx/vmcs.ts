@@ -13,71 +13,71 @@ export const LaunchState = { clear: 0, launched: 1 } as const;
  */
 export class Vmcs {
   readonly address: PhysAddr;
+  /** Index of the region's first word among the words of linear memory: warm paths work on words. */
+  readonly word: number;
   readonly #memory: PhysicalMemory;
-  readonly #base: number;
+  readonly #u16: Uint16Array;
+  readonly #u32: Uint32Array;
+  readonly #page: number;
 
   /** @param address of a page of RAM (VMPTRLD made sure of that) */
   constructor(memory: PhysicalMemory, address: PhysAddr) {
     this.address = address;
+    this.word = (RAM + address) / 4;
     this.#memory = memory;
-    this.#base = RAM + address;
+    this.#u16 = memory.linear.u16;
+    this.#u32 = memory.linear.u32;
+    this.#page = Math.floor(address / PAGE_SIZE);
   }
 
   /** A field of at most 32 bits. */
   num(f: VmcsField<16 | 32>): number {
-    const at = this.#base + f.offset;
-    return f.width === 16 ? this.#memory.linear.u16[at >> 1]! : this.#memory.linear.u32[at >> 2]!;
+    const at = this.word + (f.offset >> 2);
+    return f.width === 16 ? this.#u16[at * 2]! : this.#u32[at]!;
   }
 
   /** A 64-bit or natural-width field. */
   big(f: VmcsField<64 | 'natural'>): bigint {
-    return this.#memory.linear.u64[(this.#base + f.offset) >> 3]!;
+    return this.#memory.linear.u64[(this.word + (f.offset >> 2)) / 2]!;
   }
 
   /** Halves of a 64-bit or natural-width field: warm paths do without bigints. */
   low(f: VmcsField<64 | 'natural'>): number {
-    return this.#memory.linear.u32[(this.#base + f.offset) >> 2]!;
+    return this.#u32[this.word + (f.offset >> 2)]!;
   }
   high(f: VmcsField<64 | 'natural'>): number {
-    return this.#memory.linear.u32[((this.#base + f.offset) >> 2) + 1]!;
+    return this.#u32[this.word + (f.offset >> 2) + 1]!;
   }
 
   /** A 64-bit or natural-width field into a slot of the CPU block, and back, by halves. */
   load(cpu: Cpu, slot: number, f: VmcsField<64 | 'natural'>): void {
-    const { u32 } = this.#memory.linear;
-    const from = (this.#base + f.offset) >> 2;
+    const from = this.word + (f.offset >> 2);
     const to = (cpu.block + slot) >> 2;
-    u32[to] = u32[from]!;
-    u32[to + 1] = u32[from + 1]!;
+    this.#u32[to] = this.#u32[from]!;
+    this.#u32[to + 1] = this.#u32[from + 1]!;
   }
   save(cpu: Cpu, slot: number, f: VmcsField<64 | 'natural'>): void {
-    const { u32 } = this.#memory.linear;
     const from = (cpu.block + slot) >> 2;
-    const to = (this.#base + f.offset) >> 2;
-    u32[to] = u32[from]!;
-    u32[to + 1] = u32[from + 1]!;
-    this.#touch();
+    this.setHalves(f, this.#u32[from]!, this.#u32[from + 1]!);
   }
 
   setNum(f: VmcsField<16 | 32>, value: number): void {
-    const at = this.#base + f.offset;
-    if (f.width === 16) this.#memory.linear.u16[at >> 1] = value;
-    else this.#memory.linear.u32[at >> 2] = value;
-    this.#touch();
+    const at = this.word + (f.offset >> 2);
+    if (f.width === 16) this.#u16[at * 2] = value;
+    else this.#u32[at] = value;
+    this.touch();
   }
 
   setBig(f: VmcsField<64 | 'natural'>, value: bigint): void {
-    this.#memory.linear.u64[(this.#base + f.offset) >> 3] = value;
-    this.#touch();
+    this.#memory.linear.u64[(this.word + (f.offset >> 2)) / 2] = value;
+    this.touch();
   }
 
-  /** A 64-bit or natural-width field of which only the low half is not 0. */
-  setLow(f: VmcsField<64 | 'natural'>, low: number): void {
-    const { u32 } = this.#memory.linear;
-    const at = (this.#base + f.offset) >> 2;
-    u32[at] = low;
-    u32[at + 1] = 0;
-    this.#touch();
+  setHalves(f: VmcsField<64 | 'natural'>, low: number, high: number): void {
+    const at = this.word + (f.offset >> 2);
+    this.#u32[at] = low;
+    this.#u32[at + 1] = high;
+    this.touch();
   }
 
   /** Any field, zero-extended. */
@@ -92,44 +92,47 @@ export class Vmcs {
   }
 
   get revision(): number {
-    return this.#memory.linear.u32[(this.#base + VMCS_REVISION) >> 2]!;
+    return this.#u32[this.word + (VMCS_REVISION >> 2)]!;
   }
 
   get abort(): number {
-    return this.#memory.linear.u32[(this.#base + VMCS_ABORT) >> 2]!;
+    return this.#u32[this.word + (VMCS_ABORT >> 2)]!;
   }
   set abort(value: number) {
-    this.#memory.linear.u32[(this.#base + VMCS_ABORT) >> 2] = value;
-    this.#touch();
+    this.#u32[this.word + (VMCS_ABORT >> 2)] = value;
+    this.touch();
   }
 
   get launchState(): number {
-    return this.#memory.linear.u32[(this.#base + VMCS_LAUNCH_STATE) >> 2]!;
+    return this.#u32[this.word + (VMCS_LAUNCH_STATE >> 2)]!;
   }
   set launchState(value: number) {
-    this.#memory.linear.u32[(this.#base + VMCS_LAUNCH_STATE) >> 2] = value;
-    this.#touch();
+    this.#u32[this.word + (VMCS_LAUNCH_STATE >> 2)] = value;
+    this.touch();
   }
 
-  /** A page that is watched, or holds decoded code, hears of the write. */
-  #touch(): void {
-    const page = Math.floor(this.address / PAGE_SIZE);
-    if (this.#memory.pageMarks[page]) this.#memory.onMarkedWrite(page, 0, PAGE_SIZE);
+  /** A page that is watched, or holds decoded code, hears of the write. To be called by whoever writes words. */
+  touch(): void {
+    if (this.#memory.pageMarks[this.#page]) this.#memory.onMarkedWrite(this.#page, 0, PAGE_SIZE);
   }
 }
 
 // A view per CPU is kept: VM exits and entries make no garbage. It is rebuilt when the pointer is another.
 const views = new WeakMap<Cpu, Vmcs>();
+/** The view asked for last, and whose it is. */
+let lastCpu: Cpu | undefined;
+let lastView: Vmcs | undefined;
 
 /** The current VMCS; undefined when there is none. */
 export function currentVmcs(cpu: Cpu): Vmcs | undefined {
   const pointer = currentVmcsPointer(cpu);
   if (pointer === undefined) return undefined;
-  const view = views.get(cpu);
-  if (view?.address === pointer) return view;
-  const fresh = new Vmcs(cpu.machine.memory, pointer);
-  views.set(cpu, fresh);
-  return fresh;
+  if (lastCpu === cpu && lastView!.address === pointer) return lastView;
+  let view = views.get(cpu);
+  if (view?.address !== pointer) views.set(cpu, (view = new Vmcs(cpu.machine.memory, pointer)));
+  lastCpu = cpu;
+  lastView = view;
+  return view;
 }
 
 /** The current VMCS in VMX non-root operation, where there always is one. */

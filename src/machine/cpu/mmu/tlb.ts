@@ -49,7 +49,8 @@ interface Half {
 /** What selects translations besides the tag: a context is flushed when it is used under other paging registers. */
 interface Mode {
   cr0: number;
-  cr3: bigint;
+  cr3: number;
+  cr3High: number;
   cr4: number;
   efer: number;
 }
@@ -82,7 +83,7 @@ function stateOf(cpu: Cpu): State {
       halves: Array.from({ length: HALVES + 1 }, (_, n) => ({ at: at(n), log: new Int32Array(LOG_SIZE), count: LOG_SIZE + 1 })),
       keys: Array.from({ length: TLB_CONTEXTS }, () => undefined),
       used: Array.from({ length: TLB_CONTEXTS }, () => 0),
-      modes: Array.from({ length: TLB_CONTEXTS }, () => ({ cr0: -1, cr3: 0n, cr4: 0, efer: 0 })),
+      modes: Array.from({ length: TLB_CONTEXTS }, () => ({ cr0: -1, cr3: 0, cr3High: 0, cr4: 0, efer: 0 })),
       bigPages: Array.from({ length: TLB_CONTEXTS }, () => new Set<number>()),
       uses: 0,
     };
@@ -384,11 +385,13 @@ export function syncContext(cpu: Cpu): void {
   const cr0 = cpu.cr0bits & MODE_CR0;
   const cr4 = cpu.cr4bits & MODE_CR4;
   const efer = cpu.u32(L.EFER) & MODE_EFER;
-  const cr3 = cpu.cr3;
-  if (mode.cr0 === cr0 && mode.cr4 === cr4 && mode.efer === efer && mode.cr3 === cr3) return;
+  const cr3 = cpu.u32(L.CR3);
+  const cr3High = cpu.u32(L.CR3 + 4);
+  if (mode.cr0 === cr0 && mode.cr4 === cr4 && mode.efer === efer && mode.cr3 === cr3 && mode.cr3High === cr3High) return;
   flushTlb(cpu);
   mode.cr0 = cr0;
   mode.cr4 = cr4;
   mode.efer = efer;
   mode.cr3 = cr3;
+  mode.cr3High = cr3High;
 }
