@@ -43,6 +43,11 @@ export const TIER1_INSTRUCTIONS = INDIRECT_TARGETS + INDIRECT_TARGET_COUNT * 8;
 export const VECTOR_TABLES = 0x7e_0000;
 export const VECTOR_TABLES_SIZE = 0x1_0000;
 
+/** Copies of VMCSs that passed the checks of VM entry (vmx/checks/unchanged.ts). A cache. */
+export const VMCS_COPIES = VECTOR_TABLES + VECTOR_TABLES_SIZE;
+export const VMCS_COPY_SIZE = 0x600;
+export const VMCS_COPY_COUNT = 40;
+
 /** Decoded code: page tables (4096 record addresses each) and records, both bump-allocated and flushed together. */
 export const CODE_TABLES = 0x80_0000;
 export const CODE_TABLE_SIZE = PAGE_SIZE * 4;
@@ -58,3 +63,4 @@ export const RAM = RECORDS + RECORDS_SIZE;
 export const MAX_RAM = 0xc000_0000 - 0x1000_0000;
 
 if (TLBS + MAX_CPUS * (TLB_PER_CPU + TLB_HALF_SIZE) > REGION_ENTRIES) throw new Error('layout: TLBs overlap region entries');
+if (VMCS_COPIES + VMCS_COPY_COUNT * VMCS_COPY_SIZE > CODE_TABLES) throw new Error('layout: copies of VMCSs overlap code tables');

@@ -12,64 +12,16 @@ import type { EntryContext } from './checks/check.ts';
 import { Entry, Exit, Primary, Secondary } from './controls.ts';
 import { secondaryControls } from './execution-controls.ts';
 import { hasVmxFeature } from './features.ts';
-import { F, guestSegments, type VmcsField } from './fields.ts';
+import { F, type VmcsField } from './fields.ts';
 import type { Vmcs } from './vmcs.ts';
-import { loadWords, narrow, saveWords, wide, wordCopies } from './word-copies.ts';
 
 /** Bits of CR0 that VM entries and exits do not change: CD, NW, 28:19, 17, 15:6, ET. SDM Vol. 3, 27.3.2.1 and 28.5.1. */
 export const CR0_UNCHANGED = 0x7ffa_ffd0;
 const DR7 = L.DR0 + 7 * 8;
 const DR7_FIXED = 0x400n;
 const DR7_CLEAR = 0xd000n;
-const SYSENTER_CS = msrSlotOffset(MsrSlot.sysenterCs);
 const DEBUGCTL = msrSlotOffset(MsrSlot.debugctl);
 const PAT = msrSlotOffset(MsrSlot.pat);
-const RIGHTS = 0x1_f0ff;
-
-/** What is loaded as it is: SDM Vol. 3, 27.3.2. */
-const loaded = wordCopies(
-  wide(L.CR3, F.guestCr3),
-  wide(L.CR4, F.guestCr4),
-  narrow(SYSENTER_CS, F.guestSysenterCs),
-  wide(msrSlotOffset(MsrSlot.sysenterEsp), F.guestSysenterEsp),
-  wide(msrSlotOffset(MsrSlot.sysenterEip), F.guestSysenterEip),
-  wide(L.GDTR_BASE, F.guestGdtrBase),
-  narrow(L.GDTR_LIMIT, F.guestGdtrLimit),
-  wide(L.IDTR_BASE, F.guestIdtrBase),
-  narrow(L.IDTR_LIMIT, F.guestIdtrLimit),
-  wide(L.GPR + 4 * 8, F.guestRsp),
-  wide(L.RIP, F.guestRip),
-  wide(L.NEXT_RIP, F.guestRip),
-);
-
-/** What is saved as it is: SDM Vol. 3, 28.3. */
-const saved = wordCopies(
-  wide(L.CR0, F.guestCr0),
-  wide(L.CR3, F.guestCr3),
-  wide(L.CR4, F.guestCr4),
-  narrow(SYSENTER_CS, F.guestSysenterCs),
-  wide(msrSlotOffset(MsrSlot.sysenterEsp), F.guestSysenterEsp),
-  wide(msrSlotOffset(MsrSlot.sysenterEip), F.guestSysenterEip),
-  ...guestSegments.flatMap((s, n) => {
-    const at = L.SEGMENTS + n * L.SEGMENT_SIZE;
-    return [
-      narrow(at + L.SEG_SELECTOR, s.selector),
-      wide(at + L.SEG_BASE, s.base),
-      narrow(at + L.SEG_LIMIT, s.limit),
-      narrow(at + L.SEG_ATTR, s.accessRights),
-    ];
-  }),
-  wide(L.GDTR_BASE, F.guestGdtrBase),
-  narrow(L.GDTR_LIMIT, F.guestGdtrLimit),
-  wide(L.IDTR_BASE, F.guestIdtrBase),
-  narrow(L.IDTR_LIMIT, F.guestIdtrLimit),
-  wide(L.GPR + 4 * 8, F.guestRsp),
-  wide(L.RIP, F.guestRip),
-  narrow(L.ACTIVITY, F.guestActivity),
-  narrow(L.INTERRUPTIBILITY, F.guestInterruptibility),
-  wide(L.PENDING_DEBUG, F.guestPendingDebug),
-);
-
 /** IA32_EFER after VM entry: SDM Vol. 3, 27.3.2.1. */
 function loadEfer(cpu: Cpu, c: EntryContext): void {
   if ((c.entry & Entry.loadEfer) !== 0) {
@@ -81,16 +33,6 @@ function loadEfer(cpu: Cpu, c: EntryContext): void {
   const paging = (c.vmcs.low(F.guestCr0) & CR0.PG) !== 0;
   const lme = !paging ? efer & EFER.LME : c.ia32eGuest ? EFER.LME : 0;
   cpu.setU32(L.EFER, (efer & ~(EFER.LMA | EFER.LME)) | lma | lme);
-}
-
-function loadSegments(cpu: Cpu, vmcs: Vmcs): void {
-  for (let n = 0; n < guestSegments.length; n++) {
-    const s = guestSegments[n]!;
-    // An unusable register keeps what the SDM calls undefined; the bases of SS, DS and ES are cut to 32 bits.
-    const high = n === L.SS || n === L.DS || n === L.ES ? 0 : vmcs.high(s.base);
-    cpu.segments[n]!.loadLow(vmcs.num(s.selector), vmcs.low(s.base), vmcs.num(s.limit), vmcs.num(s.accessRights) & RIGHTS, high);
-  }
-  storeCpl(cpu, (vmcs.num(F.guestSsAccessRights) >> 5) & 3);
 }
 
 function loadTscControls(cpu: Cpu, c: EntryContext): void {
@@ -109,8 +51,7 @@ export function loadGuestState(cpu: Cpu, c: EntryContext): void {
   selectGuestContext(cpu, vmcs);
   loadEfer(cpu, c);
   loadCr0(cpu, vmcs, F.guestCr0);
-  loadWords(cpu, vmcs, loaded);
-  cpu.setU32(SYSENTER_CS + 4, 0);
+  vmcs.code.loadGuest(cpu.block, vmcs.base);
   if (pdptes) for (const [n, value] of pdptes.entries()) setPdpte(cpu, n, value);
   if ((c.entry & Entry.loadDebugControls) !== 0) {
     setBreakpointRegister(cpu, 7, (vmcs.big(F.guestDr7) & ~DR7_CLEAR) | DR7_FIXED);
@@ -119,7 +60,7 @@ export function loadGuestState(cpu: Cpu, c: EntryContext): void {
   if ((c.entry & Entry.loadPerfGlobalCtrl) !== 0) loadPerfGlobalCtrl(cpu, vmcs.big(F.guestPerfGlobalCtrl));
   if ((c.entry & Entry.loadPat) !== 0) vmcs.load(cpu, PAT, F.guestPat);
   cpu.rflags = vmcs.low(F.guestRflags);
-  loadSegments(cpu, vmcs);
+  storeCpl(cpu, (vmcs.num(F.guestSsAccessRights) >> 5) & 3);
   syncContext(cpu);
   updateMode(cpu);
   cpu.ripWritten = true;
@@ -137,10 +78,8 @@ export function loadCr0(cpu: Cpu, vmcs: Vmcs, f: VmcsField<'natural'>): void {
 /** Saves the guest-state area: SDM Vol. 3, 28.3. `rflags` is what 28.3.3 says of RF. */
 export function saveGuestState(cpu: Cpu, vmcs: Vmcs, rflags: number): void {
   const exit = vmcs.num(F.exitControls);
-  saveWords(cpu, vmcs, saved);
+  vmcs.code.saveGuest(cpu.block, vmcs.base);
   vmcs.setHalves(F.guestRflags, rflags, 0);
-  // SS.DPL is the CPL, also of an unusable SS (25.4.1).
-  vmcs.setNum(F.guestSsAccessRights, (cpu.segments[L.SS]!.attr & ~0x60) | (cpu.cpl << 5));
   if ((exit & Exit.saveDebugControls) !== 0) {
     vmcs.setHalves(F.guestDr7, cpu.u32(DR7) | Number(DR7_FIXED), cpu.u32(DR7 + 4));
     vmcs.save(cpu, DEBUGCTL, F.guestDebugctl);

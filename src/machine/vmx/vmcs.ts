@@ -1,11 +1,21 @@
 import type { Cpu } from '../cpu/cpu.ts';
 import { PAGE_SIZE, RAM } from '../memory/layout.ts';
 import type { PhysAddr } from '../memory/address.ts';
+import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { PhysicalMemory } from '../memory/physical.ts';
+import { instantiateVmcsCode, type VmcsCode } from './emitted/module.ts';
 import { VMCS_ABORT, VMCS_LAUNCH_STATE, VMCS_REVISION, type VmcsField } from './fields.ts';
 import { currentVmcsPointer } from './state.ts';
 
 export const LaunchState = { clear: 0, launched: 1 } as const;
+
+const codes = new WeakMap<LinearMemory, VmcsCode>();
+
+function codeFor(linear: LinearMemory): VmcsCode {
+  let code = codes.get(linear);
+  if (!code) codes.set(linear, (code = instantiateVmcsCode(linear)));
+  return code;
+}
 
 /**
  * A VMCS where it lies: a view of guest memory, never a copy. SDM Vol. 3, 25.1 lets a processor keep parts of an active
@@ -13,8 +23,11 @@ export const LaunchState = { clear: 0, launched: 1 } as const;
  */
 export class Vmcs {
   readonly address: PhysAddr;
-  /** Index of the region's first word among the words of linear memory: warm paths work on words. */
+  /** Where the region lies in linear memory, and the index of its first word there: warm paths work on words. */
+  readonly base: number;
   readonly word: number;
+  /** What works on the region as a whole. */
+  readonly code: VmcsCode;
   readonly #memory: PhysicalMemory;
   readonly #u16: Uint16Array;
   readonly #u32: Uint32Array;
@@ -23,7 +36,9 @@ export class Vmcs {
   /** @param address of a page of RAM (VMPTRLD made sure of that) */
   constructor(memory: PhysicalMemory, address: PhysAddr) {
     this.address = address;
-    this.word = (RAM + address) / 4;
+    this.base = RAM + address;
+    this.word = this.base / 4;
+    this.code = codeFor(memory.linear);
     this.#memory = memory;
     this.#u16 = memory.linear.u16;
     this.#u32 = memory.linear.u32;

@@ -1,4 +1,4 @@
-import { Activity, Interruptibility } from '../../cpu/cpu.ts';
+import { Activity, CR4, Interruptibility } from '../../cpu/cpu.ts';
 import { pdpteValid, readPdptes } from '../../cpu/mmu/pdptes.ts';
 import { Pin, Secondary } from '../controls.ts';
 import { F, REVISION_ID, type VmcsField } from '../fields.ts';
@@ -266,7 +266,8 @@ const linkPointer: readonly CheckRow[] = [
 ];
 
 /** PAE paging: SDM Vol. 3, 27.3.1.6. */
-export const usesPdptes = (c: EntryContext): boolean => cr0(c, 31n) && (c.vmcs.big(F.guestCr4) & 0x20n) !== 0n && !c.ia32eGuest;
+export const usesPdptes = (c: EntryContext): boolean =>
+  !c.ia32eGuest && c.vmcs.low(F.guestCr0) >>> 31 === 1 && (c.vmcs.low(F.guestCr4) & CR4.PAE) !== 0;
 export const PDPTE_FIELDS = [F.guestPdpte0, F.guestPdpte1, F.guestPdpte2, F.guestPdpte3];
 
 const pdptes: readonly CheckRow[] = [
