@@ -7,6 +7,8 @@ import { compare, cpuState, EAGER, numbers, pair } from './pair.ts';
 
 const SPLIT = 0x9000;
 
+const le32 = (v: number): string => Buffer.from(Int32Array.of(v).buffer).toString('hex');
+
 /** The page at CODE + 0x1000 gets an entry of its own: a table for the first 2 MiB, at SPLIT. */
 function split(m: Machine): void {
   for (let n = 0; n < 512; n++) m.memory.write64(SPLIT + n * 8, BigInt(n * 4096) | 3n);
@@ -63,6 +65,20 @@ describe('loops', () => {
     const both = pair({ 0: hex }, (m) => setCodeSegment(m.cpus[0]!, 8, 0n, 0xffff_ffff, 0xc09b, 0));
     expect(both.compiled.cpus[0]!.code64).toBe(false);
     compare(both, 200, 1500);
+  });
+});
+
+describe('a loop in two pages', () => {
+  // The instructions before the end of a page, those after it, and a branch back of 32 bits.
+  it.each([
+    ['entered at its head', 0xff9, 'ffc0 01c2 ffc1 90 31c8 0fcb e9f0ffffff'],
+    ['entered through code before it, so that its head is no block at first', 0xff0, 'b805000000 ffc0 01c2 ffc1 9090909090 31c8 0fcb e9ecffffff'],
+    ['with a conditional branch back', 0xff9, 'ffc0 01c2 ffc1 90 31c8 83e803 0f85eeffffff ebf3'],
+  ])('%s is compiled', (_, at, hex) => {
+    const both = pair({ 0: `e9${le32(at - 5)}`, [at]: hex });
+    compare(both, 100, 3000);
+    const { instructions } = both.compiled.runner.regions;
+    expect(instructions).toBeGreaterThan(100_000);
   });
 });
 

@@ -43,6 +43,13 @@ export interface Marks {
   readonly traced: boolean;
 }
 
+export interface LoopObserver {
+  /** Is a block that begins at this slot of a page's table to be reported? */
+  awaits(slot: number): boolean;
+  /** A block was built at a linear address. `earlier`: offsets from its page, below zero, to which it branches. */
+  built(cpu: Cpu, page: CodePage, linear: bigint, record: number, earlier: readonly number[]): void;
+}
+
 const join = (high: number, low: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 
 /** From an address to decoded code: translation, the store of decoded pages, and decoding where there is none yet. */
@@ -53,6 +60,8 @@ export class BlockFinder {
   readonly #builder: BlockBuilder;
   readonly #decoder: Decoder;
   #instructions = 0;
+  /** Tier 1: wants to know where loops begin whose branch back lies in a later page. */
+  loops: LoopObserver | undefined;
   marks: Marks = { marked: () => false, traced: false };
   /** Physical range of the firmware's trap slots, 16 bytes each. */
   trapRange: { readonly base: PhysAddr; readonly length: number } = { base: 0, length: 0 };
@@ -96,6 +105,9 @@ export class BlockFinder {
     const known = this.#m.u32[(codePage.table >> 2) + offset]!;
     if (known !== 0) return known;
     const record = this.#build(codePage, codePage.page, offset, mode, MAX_BLOCK);
+    if (record !== 0 && (this.#builder.earlier.length > 0 || this.loops?.awaits(codePage.table + offset * 4))) {
+      this.loops?.built(cpu, codePage, join(high, low), record, this.#builder.earlier);
+    }
     return record !== 0 ? record : this.#exactAt(cpu, join(high, low), codePage.page * PAGE_SIZE + offset, 1, mode);
   }
 

@@ -117,6 +117,7 @@ export class Runner {
     const units = new Units(m, functions);
     this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
     this.regions = new RegionCache(m, this.finder.pages, units.table, functions, { ...defaultAccel, ...accel });
+    this.finder.loops = this.regions;
     this.#run = instantiateInterpreter(m, functions, units);
   }
 

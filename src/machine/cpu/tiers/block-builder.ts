@@ -51,6 +51,8 @@ export class BlockBuilder {
   instructions = 0;
   /** Page offset at which it ends. */
   end = 0;
+  /** Where its branches to pages before it lead, as offsets from the page: below zero. */
+  readonly earlier: number[] = [];
 
   /** @param loadUnit called before a record of a unit's instruction can be executed */
   constructor(m: LinearMemory, pages: CodePages, decoder: Decoder, loadUnit: (unit: string) => void) {
@@ -79,6 +81,7 @@ export class BlockBuilder {
     let count = 0;
     let total = 0;
     let newBlock = true;
+    if (this.earlier.length > 0) this.earlier.length = 0;
     for (;;) {
       // Before anything is entered for this place: what leads on from here must not lead back to itself.
       if (at >= end || total === request.limit) {
@@ -252,6 +255,7 @@ export class BlockBuilder {
       disp = next + d.immLow;
       near = (!legacy || (mode === 32 && d.opsize === 32)) && disp >= 0 && disp < PAGE_SIZE && traits.linkable;
       if (near) extra |= 2;
+      else if (disp < 0 && traits.linkable) this.earlier.push(disp);
       if (traits.countsInRcx) extra |= d.addrsize === 64 ? 0 : d.addrsize === 32 ? 4 : 8;
     }
     if (row.string) extra = d.rep === 0 ? 0 : d.rep === 0xf3 ? 4 : 8;

@@ -1,5 +1,6 @@
 import { INDIRECT_TARGET_COUNT, INDIRECT_TARGETS, REGION_ENTRY_COUNT, TIER1_INSTRUCTIONS } from '../../../memory/layout.ts';
 import type { LinearMemory } from '../../../memory/linear-memory.ts';
+import type { LoopObserver } from '../../block-finder.ts';
 import type { Cpu } from '../../cpu.ts';
 import * as L from '../../layout.ts';
 import { lookupCode } from '../../mmu/tlb.ts';
@@ -35,6 +36,7 @@ const BYTES_PER_MODULE = 16 << 10;
 const SHARE = 16;
 const PASSES = 16;
 const MAX_FAILURES = 3;
+const MAX_AWAITED = 4096;
 /** Entries between two reviews of a region, and the instructions an entry must execute on average. */
 const REVIEW = 2048;
 const WORTHWHILE = 32;
@@ -62,7 +64,7 @@ interface Entry {
 }
 
 /** The compiled regions: which heads are counted, what is compiled, what goes when a page changes or space is short. */
-export class RegionCache {
+export class RegionCache implements LoopObserver {
   readonly #m: LinearMemory;
   readonly #pages: CodePages;
   readonly #table: WebAssembly.Table;
@@ -77,6 +79,8 @@ export class RegionCache {
   readonly #regionsOf = new Map<CodePage, Set<Region>>();
   /** Oldest first. */
   readonly #regions = new Set<Region>();
+  /** Slots of tables where a loop begins, once a block does. */
+  readonly #awaited = new Set<number>();
   #bytes = 0;
   /** Counts for `--stats`. */
   readonly stats = { compiles: 0, givenUp: 0, evictions: 0, invalidations: 0, instructions: 0, wasmBytes: 0, milliseconds: 0 };
@@ -124,6 +128,25 @@ export class RegionCache {
     const page = this.#pageAt(cpu, linear);
     // 16-bit code runs in tier 0.
     if (page && page.mode !== 16 && this.#m.u16[record >> 1]! < REGION_OP) this.#enter(record, page, this.#accel.threshold);
+  }
+
+  awaits(slot: number): boolean {
+    return this.#awaited.has(slot);
+  }
+
+  /** The heads of loops that end in a later page: a branch there tells of them when it is decoded, not when it is linked. */
+  built(cpu: Cpu, page: CodePage, linear: bigint, record: number, earlier: readonly number[]): void {
+    if (this.forced) return;
+    if (this.#awaited.delete(page.table + Number(linear & 0xfffn) * 4)) this.count(cpu, linear, record);
+    for (const offset of earlier) {
+      const target = BigInt.asUintN(page.mode === 64 ? 64 : 32, (linear & ~0xfffn) + BigInt(offset));
+      const table = this.#pageAt(cpu, target)?.table;
+      if (table === undefined) continue;
+      const slot = table + Number(target & 0xfffn) * 4;
+      const head = this.#m.u32[slot >> 2]!;
+      if (head !== 0) this.count(cpu, target, head);
+      else if (this.#awaited.size < MAX_AWAITED) this.#awaited.add(slot);
+    }
   }
 
   /** Compiles the block at a record and what follows, whether it is a loop or not. */
@@ -289,6 +312,7 @@ export class RegionCache {
 
   #flushed(): void {
     for (const page of [...this.#entriesOf.keys(), ...this.#regionsOf.keys()]) this.#dropped(page);
+    this.#awaited.clear();
   }
 
   #pageAt(cpu: Cpu, linear: bigint): CodePage | undefined {
