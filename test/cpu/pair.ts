@@ -1,29 +1,13 @@
 import { expect } from 'vitest';
 import type { Machine, MachineOptions } from '../../src/machine/machine.ts';
-import { CPU_BLOCK_SIZE } from '../../src/machine/memory/layout.ts';
-import * as L from '../../src/machine/cpu/layout.ts';
 import { bareMachine, CODE, DATA } from '../support/bare-machine.ts';
+import { bytes } from '../support/bytes.ts';
+import { cpuState } from '../support/cpu-state.ts';
 
-export const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'));
+export { bytes, cpuState };
 
 /** Loops are hot after a few passes. */
 export const EAGER = { mode: 'jit', threshold: 4 } as const;
-
-/** What must be the same in both tiers: everything the guest, a debugger or a snapshot can see of a CPU. */
-export function cpuState(machine: Machine, n = 0): unknown {
-  const cpu = machine.cpus[n]!;
-  const block = machine.linear.u8.slice(cpu.block, cpu.block + CPU_BLOCK_SIZE);
-  // What emitted code keeps for itself between two instructions.
-  for (const [at, size] of [[L.SLOT_CODE_PAGE, 0x100 - L.SLOT_CODE_PAGE], [L.NEXT_RIP, 8], [L.LEFT, 16], [L.FAULT_VECTOR, 8]] as const) block.fill(0, at, at + size); // prettier-ignore
-  return {
-    gpr: Array.from({ length: 16 }, (_, k) => cpu.gpr(k).toString(16)),
-    rip: cpu.rip.toString(16),
-    flags: cpu.rflags,
-    retired: cpu.retired,
-    now: machine.clock.now(),
-    block: Buffer.from(block).toString('hex'),
-  };
-}
 
 export interface Pair {
   readonly interpreted: Machine;
