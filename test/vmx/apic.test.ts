@@ -4,6 +4,8 @@ import { Activity } from '../../src/machine/cpu/cpu.ts';
 import { ABANDONED } from '../../src/machine/cpu/fault.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { readLinear, writeLinear } from '../../src/machine/cpu/mmu/access.ts';
+import { AccessKind, slowAccess } from '../../src/machine/cpu/mmu/slow-path.ts';
+import { BOUNCE } from '../../src/machine/memory/layout.ts';
 import { Exit, Pin, Primary, Secondary } from '../../src/machine/vmx/controls.ts';
 import { F } from '../../src/machine/vmx/fields.ts';
 import { At, handlerOf, insn, Rig, type Outcome } from './rig.ts';
@@ -85,6 +87,34 @@ describe.each(Object.keys(configs) as Config[])('virtualize APIC accesses, %s', 
     const rig = apicGuest(secondary);
     expect(outcomeOf(rig, () => readLinear(rig.cpu, BigInt(PAGE + offset), 4))).toBe('exit 44');
     expect(rig.get(F.exitQualification)).toBe(BigInt(offset));
+  });
+});
+
+describe('width and place of an access to the APIC-access page: all of it in the low 4 bytes of a register, or a VM exit', () => {
+  const places: readonly (readonly [offset: number, size: 1 | 2 | 4 | 8 | 16 | 32, virtual: boolean])[] = [
+    [0x80, 1, true], [0x83, 1, true], [0x80, 2, true], [0x82, 2, true], [0x80, 4, true], [0x83, 2, false], [0x81, 4, false], [0x80, 8, false], [0x80, 16, false], [0x80, 32, false],
+    [0x7e, 4, false], [0x84, 1, false], [0x8f, 1, false],
+  ]; // prettier-ignore
+  const rows = places.flatMap(([offset, size, virtual]) => [[offset.toString(16), size, 'read', virtual] as const, [offset.toString(16), size, 'write', virtual] as const]); // prettier-ignore
+
+  it.each(rows)('offset %s, %d bytes, %s', (place, size, direction, virtual) => {
+    const write = direction === 'write';
+    const address = BigInt(PAGE + parseInt(place, 16));
+    const qualification = BigInt(parseInt(place, 16) | (write ? 0x1000 : 0));
+    // By emitted code.
+    const emitted = apicGuest(Secondary.virtualizeApicAccesses);
+    setVapic(emitted, 0x80, 0xf0);
+    const at = slowAccess(emitted.cpu, address, size, write ? AccessKind.write : AccessKind.read);
+    expect(emitted.cpu.guest !== null).toBe(virtual);
+    if (virtual) expect(at).toBe(BOUNCE);
+    else expect([at, emitted.get(F.exitReason), emitted.get(F.exitQualification)]).toEqual([0, 44n, qualification]);
+    if (size > 8) return;
+    // And by TypeScript.
+    const rig = apicGuest(Secondary.virtualizeApicAccesses);
+    setVapic(rig, 0x80, 0xf0);
+    const outcome = outcomeOf(rig, () => (write ? writeLinear(rig.cpu, address, size as 4, 0xf0n) : readLinear(rig.cpu, address, size as 4)));
+    expect(outcome).toBe(virtual ? 'ok' : 'exit 44');
+    if (!virtual) expect(rig.get(F.exitQualification)).toBe(qualification);
   });
 });
 

@@ -8,6 +8,7 @@ import type { Cpu } from '../cpu.ts';
 import { gp, GuestFault, Vector } from '../fault.ts';
 import { locateOrThrow } from './locate.ts';
 import { onAccess } from './on-access.ts';
+import { accessSpan } from './span.ts';
 import { alignmentChecked } from './tlb.ts';
 import { canonicalHigh, Want } from './walk.ts';
 
@@ -33,8 +34,12 @@ function locateSpan(cpu: Cpu, linear: LinearAddr, length: number, write: boolean
   const crosses = piece.firstLength < length;
   if (!wrap && !(canonicalHigh(cpu, high) && (!crosses || canonicalHigh(cpu, nextHigh)))) throw gp();
   const want = (write ? Want.write : 0) | (implicit ? Want.implicit : cpu.cpl === 3 ? Want.user : 0);
+  accessSpan.length = piece.firstLength;
   piece.first = locateOrThrow(cpu, high, low, want);
-  if (crosses) piece.second = locateOrThrow(cpu, nextHigh, next | 0, want);
+  if (crosses) {
+    accessSpan.length = length - piece.firstLength;
+    piece.second = locateOrThrow(cpu, nextHigh, next | 0, want);
+  }
   if (breakpointsEnabled(cpu)) noteDataAccess(cpu, wrap ? BigInt(low) : BigInt.asUintN(64, linear), length, write);
   if (onAccess) onAccess(cpu, wrap ? BigInt(low) : BigInt.asUintN(64, linear), length, write);
 }

@@ -11,6 +11,7 @@ import type { Cpu } from '../cpu.ts';
 import { ABANDONED, GuestFault, Vector } from '../fault.ts';
 import { locate, PageMark } from './locate.ts';
 import { onAccess } from './on-access.ts';
+import { accessSpan } from './span.ts';
 import { alignmentChecked } from './tlb.ts';
 import { watchesPage } from './watch.ts';
 import { canonicalHigh, pageFault, Want } from './walk.ts';
@@ -97,12 +98,14 @@ function attempt(cpu: Cpu, size: number, kind: number): number {
   if (long && !(canonicalHigh(cpu, high) && canonicalHigh(cpu, lastHigh))) return fail(cpu, kind & AccessKind.stack ? Vector.SS : Vector.GP, 0);
   if (misaligned(cpu, low, size)) return fail(cpu, Vector.AC, 0);
   const want = (write ? Want.write : 0) | (cpu.cpl === 3 ? Want.user : 0);
+  const firstLength = Math.min(size, 4096 - (low & 0xfff));
+  accessSpan.length = firstLength;
   const first = locate(cpu, high, low, want);
   if (first < 0) return failPage(cpu, high, low);
-  const firstLength = Math.min(size, 4096 - (low & 0xfff));
   let second = 0;
   if (firstLength < size) {
     const next = (low - (low & 0xfff) + 4096) | 0;
+    accessSpan.length = size - firstLength;
     second = locate(cpu, lastHigh, next, want);
     if (second < 0) return failPage(cpu, lastHigh, next);
   } else {

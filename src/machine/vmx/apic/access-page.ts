@@ -3,6 +3,7 @@ import { ABANDONED } from '../../cpu/fault.ts';
 import type { Access } from '../../cpu/hooks.ts';
 import { Pending } from '../../cpu/layout.ts';
 import { instructionLength } from '../../cpu/instruction-length.ts';
+import { accessSpan } from '../../cpu/mmu/span.ts';
 import { leaf } from '../../cpu/mmu/walk.ts';
 import { currentDelivery } from '../../cpu/system/deliver.ts';
 import type { PhysAddr } from '../../memory/address.ts';
@@ -29,9 +30,9 @@ const WRITABLE: readonly Span[] = [
   [Reg.id, Reg.id], [Reg.tpr, Reg.tpr], [Reg.eoi, Reg.eoi], [Reg.ldr, Reg.svr], [Reg.esr, Reg.esr], [Reg.icrLow, Reg.lvtError], [Reg.initialCount, Reg.initialCount], [Reg.divide, Reg.divide],
 ]; // prettier-ignore
 
-/** Is an access to this offset of the page virtualized, and not a VM exit? It must lie in the low 4 bytes of a register. */
-function virtualized(vmcs: Vmcs, offset: number, write: boolean): boolean {
-  if ((vmcs.num(F.primaryControls) & Primary.useTprShadow) === 0 || (offset & 0xc) !== 0) return false;
+/** Is an access to this offset of the page virtualized, and not a VM exit? All of it must lie in the low 4 bytes of a register: 30.4.2, 30.4.3.1. */
+function virtualized(vmcs: Vmcs, offset: number, length: number, write: boolean): boolean {
+  if ((vmcs.num(F.primaryControls) & Primary.useTprShadow) === 0 || (offset & 15) + length > 4) return false;
   const register = offset & 0xff0;
   if (register === Reg.tpr) return true;
   const secondary = secondaryControls(vmcs);
@@ -81,7 +82,7 @@ export function translateApicAccess(cpu: Cpu, physical: PhysAddr, access: Access
   const page = vmcs.high(F.apicAccessAddress) * 2 ** 32 + vmcs.low(F.apicAccessAddress);
   if (physical < page || physical >= page + 4096) return physical;
   const offset = physical - page;
-  if (!linear || access.execute || !virtualized(vmcs, offset, access.write)) {
+  if (!linear || access.execute || !virtualized(vmcs, offset, accessSpan.length, access.write)) {
     // Hypervisors that emulate the access go on after the instruction, whose length processors store.
     const length = linear && !access.execute && !currentDelivery[cpu.index] ? instructionLength(cpu) : undefined;
     vmExit(cpu, { reason: ExitReason.apicAccess, qualification: exitQualification(cpu, offset, access, linear), length, resume: 'one' });
