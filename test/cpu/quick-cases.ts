@@ -52,7 +52,7 @@ function makeMachines(): NonNullable<typeof machines> {
   try {
     return [false, true].map((observed) => {
       const machine = bareMachine({ accel: { mode: 'interp' } });
-      if (observed) machine.observe({});
+      if (observed) machine.observe({ interrupt: () => {} });
       return { machine, fresh: machine.snapshot() };
     });
   } finally {

@@ -5,6 +5,7 @@ import type { LinearAddr } from '../memory/address.ts';
 import type { CpuModel } from './models/model.ts';
 import type { GuestHooks, InterruptSource } from './hooks.ts';
 import * as L from './layout.ts';
+import type { QuickFunctions } from './quick/module.ts';
 import { arithmeticFlags, setArithmeticFlags } from './flags.ts';
 
 /** RFLAGS bits: SDM Vol. 1, 3.4.3. */
@@ -125,6 +126,8 @@ export class Cpu {
   ferr: (asserted: boolean) => void = () => {};
   /** The VMX hooks while in VMX non-root operation, else null (kept by vmx/, restored from VMX_MODE). */
   guest: GuestHooks | null = null;
+  /** The quick ways in WebAssembly; set by the runner, undefined without one. */
+  quick: QuickFunctions | undefined;
   readonly segments: readonly Segment[];
   /** Did the helper that runs set `rip`? Within one instruction only, so not machine state. */
   ripWritten = false;

@@ -1,6 +1,7 @@
-import { CPU_BLOCKS, CPU_BLOCK_SIZE, LEAVE, OBSERVED, RECORD_SIZE } from '../memory/layout.ts';
+import { CPU_BLOCKS, CPU_BLOCK_SIZE, LEAVE, OBSERVED, RECORD_CLASSES, RECORD_SIZE, RESUMED } from '../memory/layout.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { MachineServices } from '../machine-services.ts';
+import type { Probe } from '../probe.ts';
 import type { StopReason } from '../stop.ts';
 import type { PhysAddr } from '../memory/address.ts';
 import { BlockFinder, CS_BASE, linearRip, ripOf } from './block-finder.ts';
@@ -23,7 +24,7 @@ import { runExact } from './semantics/float/exact.ts';
 import { deliverEvent } from './system/deliver.ts';
 import type { PortSize } from './system/io.ts';
 import { linearOf } from './system/operands.ts';
-import { handlerClass, handlers } from './tiers/handlers.ts';
+import { handlerClass, handlers, recordClasses } from './tiers/handlers.ts';
 import type { RunFunction } from './tiers/interpreter.ts';
 import { instantiateInterpreter } from './tiers/interpreter.ts';
 import { BUDGET_FLOOR, Exit, MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_WHERE, RecordClass } from './tiers/record.ts';
@@ -37,14 +38,17 @@ import { MARK_BREAKPOINT, reportTransfer, Transfer } from './transfers.ts';
 /** FAULT_VECTOR when the access hit a watchpoint: nothing happened yet, the instruction is to be executed alone. */
 const FAULT_WATCH = 0xffff_fffe;
 
-/** Vectors that push an error code: SDM Vol. 3, table 6-1. */
-const withErrorCode = new Set([8, 10, 11, 12, 13, 14, 17, 21]);
-
 const softwareInterrupts = new Set(['int_n', 'int3', 'into', 'int1']);
 
 /** Not a record: emitted code is not running, or is between two blocks. */
 const OUTSIDE = 0;
 const BETWEEN = 1;
+
+/** No budget that can be left. */
+const NEVER = -0x8000_0000;
+
+/** Does the probe want to hear of what quick ways do? They tell nobody; all else is reported by TypeScript. */
+const seesQuickWays = (probe: Probe | null): boolean => (probe?.branch ?? probe?.interrupt ?? probe?.port) !== undefined;
 
 /** What the machine wants to know of, and may stop the run for. */
 export interface RunnerClient {
@@ -97,13 +101,12 @@ export class Runner {
     this.#services = services;
     this.#helpers = helpers;
     this.#client = client;
-    const functions = withQuick(m, {
+    const { functions, quick } = withQuick(m, {
       slow: (c, record, left, info) => this.#slow(this.#cpu(c), record!, left!, info!),
       commit: (c, record, left) => this.#commit(this.#cpu(c), record!, left!),
       enter: (c, _record, left) => this.#enter(this.#cpu(c), left!),
       link: (c, record, left) => this.#link(this.#cpu(c), record!, left!),
       helper: (c, record, left) => this.#helper(this.#cpu(c), record!, left!),
-      raise: (c, record, left, vector, code) => this.#raise(this.#cpu(c), record!, left!, vector!, code!),
       mark: (c, record, left) => this.#mark(this.#cpu(c), record!, left!),
       divide: (c, record) => divide128(this.#cpu(c), handlers[this.#op(record!)]!.key.startsWith('idiv')),
       segment: (c, record, left) => this.#segment(this.#cpu(c), record!, left!),
@@ -114,6 +117,8 @@ export class Runner {
       portIn: (_c, record, left, port) => this.#portIn(record!, left!, port!),
       portOut: (_c, record, left, port, value) => this.#portOut(record!, left!, port!, value!),
     });
+    for (const cpu of services.cpus) cpu.quick = quick;
+    m.u8.set(recordClasses, RECORD_CLASSES);
     const units = new Units(m, functions);
     this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
     this.regions = new RegionCache(m, this.finder.pages, units.table, functions, { ...defaultAccel, ...accel });
@@ -272,7 +277,6 @@ export class Runner {
     setSlowAddress(cpu);
     const low = cpu.u32(L.SLOW_ADDRESS);
     const high = cpu.u32(L.SLOW_ADDRESS + 4);
-    this.#exact = n === 1;
     try {
       setHalves(cpu, L.SLOT_CODE_PAGE, high, low & ~0xfff);
       record = this.finder.exactAt(cpu, high, low, n);
@@ -281,6 +285,7 @@ export class Runner {
       this.#deliver(cpu, e);
       return;
     }
+    this.#exact = n === 1;
     this.#enterEmitted(cpu, record, this.finder.instructions, 1);
     this.#exact = false;
   }
@@ -288,7 +293,8 @@ export class Runner {
   #enterEmitted(cpu: Cpu, record: number, budget: number, floor: number): void {
     this.#budget = budget;
     this.#calloutRecord = OUTSIDE;
-    this.#m.u32[OBSERVED >> 2] = this.#exact || this.#services.probe !== null || this.#client.catchesInstructions() ? 1 : 0;
+    this.#m.u32[OBSERVED >> 2] = this.#exact || seesQuickWays(this.#services.probe) || this.#client.catchesInstructions() ? 1 : 0;
+    this.#m.i32[RESUMED >> 2] = NEVER;
     const code = this.#run(cpu.block, record, budget, floor);
     this.#calloutRecord = OUTSIDE;
     const left = cpu.u32(L.LEFT) | 0;
@@ -321,7 +327,8 @@ export class Runner {
     }
     if (record !== 0) this.#setRips(cpu, record, 0);
     if (vector === FAULT_WATCH) {
-      this.#runExact(cpu, 1); // the access is noted on its way, which stops the run
+      // The access is noted on its way, which stops the run. With RF set the instruction is executed alone anyway.
+      if ((cpu.sysflags & Flag.RF) === 0) this.#runExact(cpu, 1);
       return;
     }
     this.#event(cpu, { vector: vector & 0xff, type: 'hardware', errorCode: vector & 0x100 ? cpu.u32(L.FAULT_CODE) : undefined });
@@ -354,6 +361,7 @@ export class Runner {
   }
 
   #setFault(cpu: Cpu, vector: number, code: number | undefined): void {
+    dropNoted();
     cpu.setU32(L.FAULT_VECTOR, vector | (code === undefined ? 0 : 0x100));
     cpu.setU32(L.FAULT_CODE, code ?? 0);
   }
@@ -541,15 +549,12 @@ export class Runner {
     return 0;
   }
 
-  #raise(cpu: Cpu, record: number, left: number, vector: number, code: number): number {
-    this.#setFault(cpu, vector, withErrorCode.has(vector) ? code : undefined);
-    this.#leaveAt(cpu, record, left);
-    return Exit.fault;
-  }
-
   #float(cpu: Cpu, record: number, left: number, operation: number, a: number, b: number, x: number): number {
     const vector = runExact(cpu, operation, a, b, x);
-    return vector === 0 ? 0 : this.#raise(cpu, record, left, vector, 0);
+    if (vector === 0) return 0;
+    this.#setFault(cpu, vector, undefined);
+    this.#leaveAt(cpu, record, left);
+    return Exit.fault;
   }
 
   /** What emitted code declined to do of an x87 instruction; 1 when it wrote its operand in memory. */

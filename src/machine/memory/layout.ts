@@ -12,6 +12,11 @@ export const BOUNCE_END = 0x180;
 export const LEAVE = 0x180;
 /** Someone watches instructions one by one (a probe, a debugger, a step): quick ways are not taken. */
 export const OBSERVED = 0x184;
+/** The budget that was left when IRET returned with RF and emitted code goes on; what stops before another instruction restores RF. */
+export const RESUMED = 0x188;
+/** What each handler's records count as (tiers/record.ts: RecordClass), a byte each by handler number. Constants. */
+export const RECORD_CLASSES = 0x1000;
+export const RECORD_CLASSES_SIZE = 0x8000;
 
 export const MAX_CPUS = 16;
 export const CPU_BLOCKS = 0x1_0000;

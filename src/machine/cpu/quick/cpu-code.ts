@@ -1,16 +1,27 @@
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
-import { CPU_BLOCK_SIZE, CPU_BLOCKS, TLB_HALF_SIZE, TLB_PER_CPU, TLBS } from '../../memory/layout.ts';
+import { CPU_BLOCK_SIZE, CPU_BLOCKS, TLB_ENTRIES, TLB_HALF_SIZE, TLB_PER_CPU, TLBS } from '../../memory/layout.ts';
 import { CR4 } from '../cpu.ts';
 import * as L from '../layout.ts';
+import { HOST_DELTA, READ_TAG, WRITE_TAG } from '../mmu/tlb.ts';
 import { FlagValues } from '../tiers/flag-values.ts';
-import type { Local } from '../wasm/function.ts';
+import type { FunctionBuilder, Local } from '../wasm/function.ts';
+
+/** Number of a function of the module by its name. */
+export type FunctionNumber = (name: string) => number;
 
 /**
  * A function on the CPU block, its first parameter. It returns 1 when it did everything, 0 when nothing: `giveUpIf` comes
  * before any change.
  */
 export class CpuCode extends FlagValues {
+  readonly #number: FunctionNumber;
+
+  constructor(f: FunctionBuilder, number: FunctionNumber) {
+    super(f);
+    this.#number = number;
+  }
+
   /** Leaves the case to TypeScript. */
   giveUpIf(condition: Value): void {
     this.f.if(condition, () => this.f.return(w.i32(0)));
@@ -18,6 +29,11 @@ export class CpuCode extends FlagValues {
 
   done(): void {
     this.f.return(w.i32(1));
+  }
+
+  /** Calls another function of the module with this CPU block. */
+  run(name: string, ...args: Value[]): Value {
+    return this.f.call(this.#number(name), [this.c, ...args]);
   }
 
   u32(slot: number): Value {
@@ -40,6 +56,38 @@ export class CpuCode extends FlagValues {
     const half = w.add(w.add(w.mul(index, w.i32(TLB_PER_CPU)), context), w.i32(TLBS));
     if (typeof user === 'boolean') return user ? w.add(half, w.i32(TLB_HALF_SIZE)) : half;
     return w.add(half, w.mul(user, w.i32(TLB_HALF_SIZE)));
+  }
+
+  /**
+   * What to add to the low half of an address of the page that holds `bytes` bytes from `linear` on; gives up where the TLB
+   * does not know it or they lie in two pages.
+   */
+  delta(half: Value, linear: Local, bytes: number, write: boolean): Local {
+    const last = w.and(w.add(linear, w.i64(bytes - 1)), w.i64(-4096));
+    const entry = this.let(w.add(half, w.and(w.wrap(w.shrU(linear, w.i64(7))), w.i32((TLB_ENTRIES - 1) << 5))));
+    this.giveUpIf(w.ne(w.load64(entry, write ? WRITE_TAG : READ_TAG), last));
+    return this.let(w.load32(entry, HOST_DELTA));
+  }
+
+  /** Address in linear memory of so many bytes to read. */
+  locate(half: Value, linear: Value, bytes: number): Local {
+    const at = this.let(linear);
+    return this.let(w.add(this.delta(half, at, bytes, false), w.wrap(at)));
+  }
+
+  /**
+   * The words of 8 bytes from `linear` on, which is aligned to that, as addresses in linear memory; they may lie in two pages.
+   */
+  words(half: Local, linear: Local, bytes: number, write: boolean): (n: number) => Value {
+    const first = this.delta(half, linear, 8, write);
+    const second = this.f.temp('i32');
+    this.f.set(second, first);
+    const low = this.let(w.and(w.wrap(linear), w.i32(0xfff)));
+    this.f.if(w.gtU(low, w.i32(4096 - bytes)), () => this.f.set(second, this.delta(half, this.let(w.add(linear, w.i64(bytes - 8))), 8, write)));
+    return (n) => {
+      const at = w.add(w.wrap(linear), w.i32(n * 8));
+      return w.add(at, w.select(w.ltU(w.and(at, w.i32(0xfff)), low), second, first));
+    };
   }
 
   /** Gives up unless the address is canonical. */

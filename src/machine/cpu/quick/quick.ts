@@ -2,8 +2,9 @@ import type { FunctionBuilder, Local } from '../wasm/function.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
-import { importNumber, type ImportName } from '../tiers/emitter.ts';
+import type { ImportName } from '../tiers/emitter.ts';
 import { REC_B, REC_BASE, REC_DISP, REC_INDEX } from '../tiers/record.ts';
+import type { FunctionNumber } from './cpu-code.ts';
 import { CpuCode } from './cpu-code.ts';
 
 /** Parameters of a quick helper: CPU block, record, budget left. It returns 1 when it did everything, 0 when nothing. */
@@ -18,8 +19,8 @@ export class Quick extends CpuCode {
   readonly record: Local;
   readonly left: Local;
 
-  constructor(f: FunctionBuilder) {
-    super(f);
+  constructor(f: FunctionBuilder, number: FunctionNumber) {
+    super(f, number);
     this.record = f.param(1);
     this.left = f.param(2);
   }
@@ -49,7 +50,7 @@ export class Quick extends CpuCode {
   /** Calls a function of TypeScript, which knows from record and budget what time it is. */
   call(name: ImportName, ...args: Value[]): Value {
     const before = w.add(this.left, w.load8u(this.record, REC_B));
-    return this.f.call(importNumber(name), [this.c, this.record, before, ...args]);
+    return this.run(`typescript ${name}`, this.record, before, ...args);
   }
 
   /** Done: execution goes on at RIP `target`. */

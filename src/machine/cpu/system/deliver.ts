@@ -4,8 +4,7 @@ import { ABANDONED, GuestFault, Vector, type GuestEvent } from '../fault.ts';
 import { deliverLong } from './deliver-long.ts';
 import { deliverProtected } from './deliver-protected.ts';
 import { deliverReal } from './deliver-real.ts';
-import { combine, pushedFlags, returnRip } from './event-rules.ts';
-import { quickDelivery } from './quick-events.ts';
+import { combine, eventWord, pushedFlags, returnRip } from './event-rules.ts';
 
 /**
  * The event being delivered on each CPU, by index: a VM exit that happens meanwhile records it as IDT-vectoring information
@@ -14,8 +13,11 @@ import { quickDelivery } from './quick-events.ts';
 export const currentDelivery: (GuestEvent | undefined)[] = [];
 
 function deliverOnce(cpu: Cpu, event: GuestEvent): void {
+  if (cpu.quick?.deliver(cpu.block, eventWord(event), event.errorCode ?? 0)) {
+    cpu.ripWritten = true;
+    return;
+  }
   const flags = pushedFlags(cpu, event);
-  if (quickDelivery(cpu, event, flags)) return;
   const rip = returnRip(cpu, event);
   if (cpu.realMode) deliverReal(cpu, event, flags, rip);
   else if (cpu.longMode) deliverLong(cpu, event, flags, rip);

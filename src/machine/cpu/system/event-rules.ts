@@ -1,5 +1,6 @@
 import { Flag, type Cpu } from '../cpu.ts';
 import { Vector, type GuestEvent } from '../fault.ts';
+import { Event } from '../quick/event.ts';
 
 /** Classes of SDM Vol. 3, table 6-4. */
 type FaultClass = 'benign' | 'contributory' | 'page-fault' | 'double-fault';
@@ -30,6 +31,20 @@ export function pushedFlags(cpu: Cpu, event: GuestEvent): number {
 
 /** INT n, INT3 and INTO: gate DPL is checked, and EXT stays clear. INT1 is none of them: SDM Vol. 2, INT n. */
 export const isSoftwareInterrupt = (event: GuestEvent): boolean => event.type === 'software' || event.type === 'software-exception';
+
+/** The event as the quick delivery takes it (quick/deliver.ts). */
+export function eventWord(event: GuestEvent): number {
+  const software = isSoftwareInterrupt(event);
+  const resume = event.type === 'hardware' && !NOT_FAULTS.has(event.vector);
+  const length = software || event.type === 'privileged-software' ? (event.length ?? 0) : 0;
+  return (
+    event.vector |
+    (event.errorCode === undefined ? 0 : Event.errorCode) |
+    (software ? Event.software : 0) |
+    (resume ? Event.resume : 0) |
+    (length << Event.length)
+  );
+}
 
 /** EXT of the error codes of faults during delivery: SDM Vol. 3, 6.13. */
 export const externalBit = (event: GuestEvent): 0 | 1 => (isSoftwareInterrupt(event) ? 0 : 1);

@@ -7,7 +7,6 @@ import { fetchDescriptor, isNull, markAccessed, rpl } from './descriptors.ts';
 import { checkOuterStack, commitOuterStack } from './far-return.ts';
 import { bytesOf, setRip } from './operands.ts';
 import { endTaskSwitch } from './raise.ts';
-import { quickIret } from './quick-events.ts';
 import { COMMON_FLAGS, iopl, loadFlags } from './rflags.ts';
 import { dropInnerSegments, setCodeSegment, V86_DATA } from './segments.ts';
 import { currentStack, type Stack } from './stack.ts';
@@ -18,7 +17,10 @@ type SlotSize = 2 | 4 | 8;
 
 /** IRET, IRETD, IRETQ: SDM Vol. 2, IRET. */
 function iret(cpu: Cpu, opsize: number): void {
-  if (opsize === 64 && quickIret(cpu)) return;
+  if (opsize === 64 && !cpu.machine.probe?.branch && cpu.quick?.iret(cpu.block)) {
+    cpu.ripWritten = true;
+    return;
+  }
   // NMIs are unblocked even when the IRET faults: SDM Vol. 3, 6.7.1, and 27.2.3 ("NMI unblocking due to IRET").
   cpu.interruptibility &= ~Interruptibility.nmi;
   if (cpu.realMode) return fromRealMode(cpu, opsize);

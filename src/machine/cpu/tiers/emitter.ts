@@ -7,7 +7,7 @@ import { CR0, CR4, Flag } from '../cpu.ts';
 import { FlagValues } from './flag-values.ts';
 import { knownCondition } from './known-flags.ts';
 import type { KnownFlags } from './known-flags.ts';
-import { Exit, operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
+import { BUDGET_FLOOR, Exit, operandField, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE } from './record.ts';
 import { VectorPlace } from './vector-place.ts';
 
 export type Width = 8 | 16 | 32 | 64;
@@ -31,6 +31,7 @@ export const imports = [
   { name: 'ram', params: ['i32', 'i32', 'i32', 'i32'], result: 'i32' },
   { name: 'portIn', params: ['i32', 'i32', 'i32', 'i32'], result: 'i32' },
   { name: 'portOut', params: ['i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32' },
+  { name: 'fault', params: ['i32', 'i32', 'i32'], result: 'i32' },
 ] as const; // prettier-ignore
 export type ImportName = (typeof imports)[number]['name'];
 export const importNumber = (name: ImportName): number => imports.findIndex((i) => i.name === name);
@@ -433,6 +434,13 @@ export class Emitter extends FlagValues {
     this.f.set(this.pc, w.i32(0));
     this.f.br(this.dispatchLabel);
     this.ended = true;
+  }
+
+  /** A fault was delivered: goes on in its handler. What ran was perhaps an exact block, whose floor is lower. */
+  goToHandler(): void {
+    this.f.set(this.left, w.load32(this.c, L.LEFT));
+    this.f.set(this.floor, w.i32(BUDGET_FLOOR));
+    this.jump(w.load64(this.c, L.SLOW_ADDRESS));
   }
 
   /** As `jump`, for a target that was computed: tier 1 expects the next one to be the same. */

@@ -1,3 +1,4 @@
+import { RECORD_CLASSES_SIZE } from '../../memory/layout.ts';
 import type { Row } from '../isa/row.ts';
 import { rows } from '../isa/rows/index.ts';
 import { alu } from '../semantics/alu.ts';
@@ -15,7 +16,7 @@ import { vectors } from '../semantics/vector/index.ts';
 import { x87 } from '../semantics/x87/index.ts';
 import type { Emitter, Form, Width } from './emitter.ts';
 import { RecordClass } from './record.ts';
-import { specials } from './specials.ts';
+import { Special, specials } from './specials.ts';
 
 /** Every operation that is emitted code, by row name; a VEX row whose name has none means what the name without its `v` does. */
 const semantics: SemanticsTable = {
@@ -37,6 +38,8 @@ const semantics: SemanticsTable = {
 export interface Handler {
   readonly key: string;
   readonly class: number;
+  /** A string instruction: its record runs once for every iteration. */
+  readonly string?: boolean;
   readonly emit: Semantics;
   /** Of a fused pair: the handler of the first instruction alone. */
   readonly first?: Handler;
@@ -126,7 +129,13 @@ function build(): Handler[] {
       const key = `${row.name}.${v.width}.${forms[v.form]}.${v.extra}.${v.form === 0 ? inRegisters : inMemory}.${row.branch}${vector}`;
       let number = byKey.get(key);
       if (number === undefined) {
-        const handler = { key, emit, configure: v.configure, class: row.branch || row.string ? RecordClass.end : RecordClass.instruction };
+        const handler = {
+          key,
+          emit,
+          configure: v.configure,
+          class: row.branch || row.string ? RecordClass.end : RecordClass.instruction,
+          string: row.string,
+        };
         number = row.unit === '' ? list.push(handler) - 1 : UNIT_FIRST + unitList.push({ unit: row.unit, handler }) - 1;
         byKey.set(key, number);
       }
@@ -193,3 +202,12 @@ export const unitHandlerCount = unitList.length;
 /** Record classes by handler number. A unit's handlers are instructions inside a block. */
 export const handlerClass: Uint8Array = new Uint8Array(UNIT_FIRST + unitList.length).fill(RecordClass.instruction);
 handlerClass.set(handlers.map((h) => h.class));
+
+/** As RECORD_CLASSES has them for emitted code. A #UD's record (`fault`) and those of addresses are special, but read no flags. */
+const readsResumeFlag = (h: Handler, number: number): boolean =>
+  h.string === true || (number < specials.length && h.class !== RecordClass.micro && number !== Special.fault) || number === Special.mark;
+export const recordClasses: Uint8Array = handlerClass.map((c, n) => {
+  const reads = n < handlers.length ? readsResumeFlag(handlers[n]!, n) : false;
+  return reads ? c : c | RecordClass.ignoresResumeFlag;
+});
+if (recordClasses.length > RECORD_CLASSES_SIZE) throw new Error('handlers: more classes than linear memory has room for');

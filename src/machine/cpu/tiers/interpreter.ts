@@ -7,7 +7,7 @@ import * as w from '../wasm/value.ts';
 import type { ImportName } from './emitter.ts';
 import { Emitter, imports } from './emitter.ts';
 import { handlers, UNIT_FIRST } from './handlers.ts';
-import { Exit } from './record.ts';
+import { BUDGET_FLOOR, Exit } from './record.ts';
 import type { Units } from './units.ts';
 import { REGION_SIGNATURE, UNIT_SIGNATURE } from './units.ts';
 import { enterRegion, REGION_OP } from './regions/entry.ts';
@@ -68,7 +68,29 @@ export function buildInterpreter(): Uint8Array<ArrayBuffer> {
     });
   });
   f.unreachable();
-  return buildModule(imports, { run: f }, [UNIT_SIGNATURE, REGION_SIGNATURE]);
+  return buildModule(imports, { interpret: f, run: delivering() }, [UNIT_SIGNATURE, REGION_SIGNATURE]);
+}
+
+/** `run`: interprets, and goes on in the handlers of faults as far as `fault` can deliver them. */
+function delivering(): FunctionBuilder {
+  const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32'], 'i32');
+  const [c, record, left, floor] = [f.param(0), f.param(1), f.param(2), f.param(3)];
+  const fault = imports.findIndex((i) => i.name === 'fault');
+  const code = f.local('i32');
+  f.loop((again) => {
+    f.set(code, f.call(imports.length, [c, record, left, floor]));
+    f.if(w.eq(code, w.i32(Exit.fault)), () => {
+      f.set(code, f.call(fault, [c, w.load32(c, L.RECORD), w.load32(c, L.LEFT)]));
+      f.if(w.eqz(code), () => {
+        f.set(record, w.i32(0));
+        f.set(left, w.load32(c, L.LEFT));
+        f.set(floor, w.i32(BUDGET_FLOOR)); // also after an exact block, which was one instruction after another
+        f.br(again);
+      });
+    });
+  });
+  f.return(code);
+  return f;
 }
 
 /** The record for `target`: through the code TLB and the page's table, else from TypeScript. */

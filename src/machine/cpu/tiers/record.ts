@@ -80,5 +80,8 @@ export const Exit = {
 export const MAX_BLOCK = 48;
 export const BUDGET_FLOOR = 64;
 
-/** Record classes, by handler: what a record counts as. */
-export const RecordClass = { instruction: 0, micro: 1, end: 2 } as const;
+/**
+ * Record classes, by handler: what a record counts as. In linear memory (RECORD_CLASSES) with a bit: emitted code may
+ * execute it after an IRET that set RF as if it had not, since it neither reads RF nor keeps it between iterations.
+ */
+export const RecordClass = { instruction: 0, micro: 1, end: 2, mask: 3, ignoresResumeFlag: 4 } as const;

@@ -92,8 +92,10 @@ export const specials: readonly Handler[] = [
     m.jump(w.load64(m.c, L.SLOW_ADDRESS));
   }),
   special('fault', RecordClass.end, (m) => {
-    m.f.return(m.call('raise', w.load8u(m.pc, REC_A), w.i32(0)));
-    m.ended = true;
+    const code = m.let(m.call('raise', w.load8u(m.pc, REC_A), w.i32(0)));
+    m.f.set(code, m.call('fault'));
+    m.f.if(code, () => m.f.return(code));
+    m.goToHandler();
   }),
   special('mark', RecordClass.micro, (m) => {
     const code = m.let(m.call('mark'));

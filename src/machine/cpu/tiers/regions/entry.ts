@@ -27,6 +27,10 @@ export const entryAddress = (entry: number): number => REGION_ENTRIES + entry * 
 /** Returned by a region that was not entered: something is not as it was when the region was compiled. */
 export const NOT_ENTERED = 1;
 
+/** Address of the entry that a handler number from REGION_OP on stands for. */
+export const entryOf = (op: w.Value): w.Value =>
+  w.add(w.mul(w.and(op, w.i32(REGION_ENTRY_COUNT - 1)), w.i32(REGION_ENTRY_SIZE)), w.i32(REGION_ENTRIES));
+
 /**
  * A region is left at the head of a loop after so many instructions, though it could go on: V8 replaces the code of its
  * baseline compiler by the optimised one only at the next call.
@@ -36,7 +40,6 @@ const QUANTUM = 1 << 20;
 /** What tier 0 does at a record whose handler number is `op`, an entry's. Ends in a branch: to the record's own handler, or on. */
 export function enterRegion(m: Emitter, op: Local): void {
   const { f } = m;
-  const entryOf = (v: Local): w.Value => w.add(w.mul(w.and(v, w.i32(REGION_ENTRY_COUNT - 1)), w.i32(REGION_ENTRY_SIZE)), w.i32(REGION_ENTRIES));
   const entry = m.let(entryOf(op));
   const region = m.let(w.load32(entry, ENTRY_FUNCTION));
   const floor = m.let(w.load32(entry, ENTRY_FLOOR));
