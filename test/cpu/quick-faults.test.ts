@@ -11,8 +11,7 @@ import { bareMachine, CODE, DATA, STACK } from '../support/bare-machine.ts';
 import { bytes, cpuState, EAGER } from './pair.ts';
 import { GDT, IDT, S, TSS } from './quick-cases.ts';
 
-/** A page of 2 MiB, and the byte of its entry that has the present bit. */
-const PAGE = 0x80_0000;
+/** The address of the entry that maps the page of 2 MiB at 800000h; its first byte has the present bit. */
 const ENTRY = '20 30 00 00';
 
 /** Handlers by vector, at HANDLERS + vector * 64. */
@@ -24,7 +23,7 @@ const handlers: Readonly<Record<number, string>> = {
   6: SKIP,
   13: `48 83 c4 08 ${SKIP}`,
   14: `50 80 0c 25 ${ENTRY} 01 58 48 83 c4 08 48 cf`, // push rax; or byte [ENTRY], 1; pop rax; add rsp, 8; iretq
-  0x40: `80 24 25 ${ENTRY} fe 0f 01 3c 25 00 00 80 00 48 cf`, // and byte [ENTRY], 0xfe; invlpg [PAGE]; iretq
+  0x40: `80 24 25 ${ENTRY} fe 0f 01 3c 25 00 00 80 00 48 cf`, // and byte [ENTRY], 0xfe; invlpg [800000h]; iretq
 };
 
 interface Program {
