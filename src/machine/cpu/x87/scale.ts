@@ -10,7 +10,7 @@ import { round } from '../float/round.ts';
 import type { Helper, HelperTable } from '../helper.ts';
 import { indefinite } from '../float/real.ts';
 import { Status } from './state.ts';
-import { clearC2, computing, decrementTop, env, isStEmpty, setConditions, setSt, settle, st, stackFault } from './unit.ts';
+import { cannotReplaceAndPush, clearC2, computing, decrementTop, env, isStEmpty, setConditions, setSt, settle, st, stackFault } from './unit.ts';
 
 /** FSCALE, FXTRACT, FPREM and FPREM1: SDM Vol. 2. */
 
@@ -63,13 +63,7 @@ const partialRemainder = (nearest: boolean): Helper =>
 
 /** FXTRACT: ST(0) = exponent, then the significand is pushed. */
 const fxtract = computing((cpu) => {
-  if (isStEmpty(cpu, 0) || !isStEmpty(cpu, 7)) {
-    if (!stackFault(cpu, isStEmpty(cpu, 0) ? 'underflow' : 'overflow')) return;
-    setSt(cpu, 0, indefinite);
-    decrementTop(cpu);
-    setSt(cpu, 0, indefinite);
-    return;
-  }
+  if (cannotReplaceAndPush(cpu)) return;
   const { exponent, significand } = extract(env, st(cpu, 0));
   if (!settle(cpu)) return;
   setSt(cpu, 0, exponent);

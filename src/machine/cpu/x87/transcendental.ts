@@ -11,7 +11,7 @@ import type { Helper, HelperTable } from '../helper.ts';
 import { unary } from './arithmetic.ts';
 import * as L from '../layout.ts';
 import { Status } from './state.ts';
-import { clearC1, clearC2, computing, decrementTop, env, isStEmpty, pop, setSt, settle, st, stackFault } from './unit.ts';
+import { cannotReplaceAndPush, clearC1, clearC2, computing, decrementTop, env, isStEmpty, pop, setSt, settle, st, stackFault } from './unit.ts';
 
 /** Transcendental functions: SDM Vol. 1, 8.3.7 to 8.3.10; special operands by the tables of each instruction in Vol. 2. */
 
@@ -173,13 +173,7 @@ const replacing = (f: (e: FloatEnvironment, a: Real) => Real): Helper =>
 const replacingAndPushing = (f: (e: FloatEnvironment, a: Real) => Real, pushed: (e: FloatEnvironment, a: Real) => Real): Helper =>
   computing((cpu) => {
     clearC2(cpu);
-    if (isStEmpty(cpu, 0) || !isStEmpty(cpu, 7)) {
-      if (!stackFault(cpu, isStEmpty(cpu, 0) ? 'underflow' : 'overflow')) return;
-      setSt(cpu, 0, indefinite);
-      decrementTop(cpu);
-      setSt(cpu, 0, indefinite);
-      return;
-    }
+    if (cannotReplaceAndPush(cpu)) return;
     const a = st(cpu, 0);
     if (outOfRange(cpu, a)) return;
     const first = f(env, a);

@@ -202,6 +202,20 @@ export function stackFault(cpu: Cpu, kind: 'overflow' | 'underflow'): boolean {
   return (env.masks & Exception.IE) !== 0;
 }
 
+/**
+ * For an instruction with a result in place of ST(0) and another one pushed: is ST(0) empty, or no register free? Then the masked
+ * response is two indefinites.
+ */
+export function cannotReplaceAndPush(cpu: Cpu): boolean {
+  const empty = isStEmpty(cpu, 0);
+  if (!empty && isStEmpty(cpu, 7)) return false;
+  if (!stackFault(cpu, empty ? 'underflow' : 'overflow')) return true;
+  setSt(cpu, 0, indefinite);
+  decrementTop(cpu);
+  setSt(cpu, 0, indefinite);
+  return true;
+}
+
 /** Sets condition codes C0, C2, C3, and clears the others of them. */
 export function setConditions(cpu: Cpu, codes: number): void {
   cpu.setU32(L.FSW, (cpu.u32(L.FSW) & ~(Status.C0 | Status.C2 | Status.C3)) | codes);
