@@ -1,11 +1,7 @@
 import type { Call } from '../../src/machine/uefi/call/call.ts';
 import type { Service } from '../../src/machine/uefi/call/service.ts';
 import { bootServices } from '../../src/machine/uefi/services/boot/index.ts';
-import { devicePathToText } from '../../src/machine/uefi/services/protocols/device-path-to-text.ts';
-import { file, simpleFileSystem } from '../../src/machine/uefi/services/protocols/file.ts';
-import { textInput, textInputEx, textInputExRest } from '../../src/machine/uefi/services/protocols/text-input.ts';
-import { textOutput } from '../../src/machine/uefi/services/protocols/text-output.ts';
-import { unicodeCollation } from '../../src/machine/uefi/services/protocols/unicode-collation.ts';
+import { protocolServices } from '../../src/machine/uefi/services/index.ts';
 import { runtimeServices } from '../../src/machine/uefi/services/runtime/index.ts';
 import { commands } from '../../src/machine/uefi/shell/commands.ts';
 import { Status } from '../../src/machine/uefi/status.ts';
@@ -28,17 +24,7 @@ const serviceTable = (services: readonly (Service | undefined)[]): string =>
 export const uefiBlocks: Blocks = {
   'boot-services': () => serviceTable(bootServices),
   'runtime-services': () => serviceTable(runtimeServices),
-  protocols: () =>
-    serviceTable([
-      ...textOutput,
-      ...textInput,
-      ...textInputEx,
-      ...textInputExRest,
-      ...simpleFileSystem,
-      ...file,
-      ...unicodeCollation,
-      ...devicePathToText,
-    ]),
+  protocols: () => serviceTable(protocolServices),
   commands: () =>
     table(
       ['Command', 'Other names', 'Purpose'],

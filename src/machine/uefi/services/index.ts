@@ -29,11 +29,8 @@ const internals: readonly Service[] = [
   ...Array.from({ length: EXCEPTIONS }, (_, vector) => exceptionTrap(vector)),
 ];
 
-/** Every trap; its place in this list is its slot. */
-export const services: readonly Service[] = [
-  ...internals,
-  ...bootServices.filter((s) => s !== undefined),
-  ...runtimeServices,
+/** The functions of the protocols that the firmware has. */
+export const protocolServices: readonly Service[] = [
   ...textOutput,
   ...textInput,
   ...textInputEx,
@@ -43,3 +40,6 @@ export const services: readonly Service[] = [
   ...unicodeCollation,
   ...devicePathToText,
 ];
+
+/** Every trap; its place in this list is its slot. */
+export const services: readonly Service[] = [...internals, ...bootServices.filter((s) => s !== undefined), ...runtimeServices, ...protocolServices];
