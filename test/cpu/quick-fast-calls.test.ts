@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { CR0, CR4, EFER, Flag, type Cpu } from '../../src/machine/cpu/cpu.ts';
+import { CR0, EFER, Flag, type Cpu } from '../../src/machine/cpu/cpu.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { MsrSlot, setMsrSlot } from '../../src/machine/cpu/msr.ts';
 import { HANDLER, quickCases, S } from './quick-cases.ts';
@@ -122,25 +122,5 @@ describe('SYSCALL and SYSRET: quick and general', () => {
         cpu.efer &= ~BigInt(EFER.SCE);
       },
     },
-  ]);
-});
-
-describe('SWAPGS: quick and general', () => {
-  const bases = (cpu: Cpu, random: () => bigint): void => {
-    setMsrSlot(cpu, MsrSlot.kernelGsBase, random());
-    cpu.segments[L.GS]!.base = random();
-    cpu.cr4 |= BigInt(CR4.FSGSBASE);
-  };
-  quickCases([
-    { name: 'SWAPGS', code: '0f 01 f8', row: 'swapgs', prepare: bases },
-    { name: 'SWAPGS at CPL 3', code: '0f 01 f8', row: 'swapgs', cpl: 3, general: true, prepare: bases },
-  ]);
-});
-
-describe('CLI: quick and general', () => {
-  quickCases([
-    { name: 'CLI at CPL 0', code: 'fa', row: 'cli' },
-    { name: 'CLI at CPL 3 with IOPL 3', code: 'fa', row: 'cli', cpl: 3, general: true, prepare: (cpu) => (cpu.sysflags |= Flag.IOPL) },
-    { name: 'CLI at CPL 3 with IOPL 0', code: 'fa', row: 'cli', cpl: 3, general: true, prepare: (cpu) => (cpu.sysflags &= ~Flag.IOPL) },
   ]);
 });

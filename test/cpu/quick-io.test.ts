@@ -79,7 +79,7 @@ describe('IN and OUT: quick and general', () => {
 it('OUT to the debug exit stops behind the instruction', () => {
   const [quick, general] = [false, true].map((observed) => {
     const machine = bareMachine();
-    if (observed) machine.observe({});
+    if (observed) machine.observe({ interrupt: () => {} });
     machine.memory.poke(CODE, bytes('90 e6 f4 90 eb fe'));
     expect(machine.run(1000).kind).toBe('debug-exit');
     return cpuState(machine);
@@ -96,7 +96,7 @@ const READ_PIT = '31c0 e643 e440 01c3 e440 01c5 31c0 e680 ffcf 75ee ebfe';
 it('the device sees the exact time', () => {
   const [quick, general] = [false, true].map((observed) => {
     const machine = bareMachine({ accel: { mode: 'interp' } });
-    if (observed) machine.observe({});
+    if (observed) machine.observe({ interrupt: () => {} });
     startPit(machine);
     machine.memory.poke(CODE, bytes(READ_PIT));
     machine.cpus[0]!.setGpr(7, 10_000n);

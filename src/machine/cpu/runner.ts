@@ -1,4 +1,4 @@
-import { CPU_BLOCKS, CPU_BLOCK_SIZE, LEAVE, OBSERVED, RECORD_CLASSES, RECORD_SIZE, RESUMED } from '../memory/layout.ts';
+import { CPU_BLOCKS, CPU_BLOCK_SIZE, LEAVE, OBSERVED, RECORD_CLASSES, RECORD_SIZE, RESUMED, RUN_END } from '../memory/layout.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { MachineServices } from '../machine-services.ts';
 import type { Probe } from '../probe.ts';
@@ -293,6 +293,9 @@ export class Runner {
   #enterEmitted(cpu: Cpu, record: number, budget: number, floor: number): void {
     this.#budget = budget;
     this.#calloutRecord = OUTSIDE;
+    const end = Math.floor(this.#services.clock.now()) + budget;
+    this.#m.u32[RUN_END >> 2] = end;
+    this.#m.u32[(RUN_END >> 2) + 1] = end / 0x1_0000_0000;
     this.#m.u32[OBSERVED >> 2] = this.#exact || seesQuickWays(this.#services.probe) || this.#client.catchesInstructions() ? 1 : 0;
     this.#m.i32[RESUMED >> 2] = NEVER;
     const code = this.#run(cpu.block, record, budget, floor);

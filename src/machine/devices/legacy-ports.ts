@@ -47,7 +47,9 @@ export const legacyRows: readonly LegacyRow[] = [
 /** To be constructed last: it takes only what no device has claimed. */
 export class LegacyPorts implements Device {
   readonly name = 'legacy-ports';
-  readonly #latches = new Map<number, number>();
+  /** The latches' ports, all below 100H, and their values by port. */
+  readonly #latches: number[] = [];
+  readonly #values = new Uint8Array(0x100);
 
   constructor(ports: PortSpace) {
     const taken = new Set<number>();
@@ -62,30 +64,31 @@ export class LegacyPorts implements Device {
   }
 
   reset(): void {
-    for (const port of this.#latches.keys()) this.#latches.set(port, 0);
+    this.#values.fill(0);
   }
 
   snapshot(): Plain {
-    return Object.fromEntries([...this.#latches].map(([port, value]) => [port.toString(16), value]));
+    return Object.fromEntries(this.#latches.map((port) => [port.toString(16), this.#values[port]!]));
   }
 
   restore(state: Plain): void {
     const s = checkedState(this.name, this.snapshot() as Record<string, number>, state);
-    for (const [port, value] of Object.entries(s)) this.#latches.set(Number.parseInt(port, 16), value);
+    for (const [port, value] of Object.entries(s)) this.#values[Number.parseInt(port, 16)] = value;
   }
 
   describe(): string {
-    return `legacy-ports: last POST code ${this.#latches.get(0x80) ?? 0}`;
+    return `legacy-ports: last POST code ${this.#values[0x80]!}`;
   }
 
   #latch(name: string, base: number): PortRange {
-    this.#latches.set(base, 0);
+    const values = this.#values;
+    this.#latches.push(base);
     return {
       name,
       base,
       length: 1,
-      read: (port) => this.#latches.get(port)!,
-      write: (port, _size, value) => void this.#latches.set(port, value & 0xff),
+      read: (port) => values[port]!,
+      write: (port, _size, value) => void (values[port] = value),
     };
   }
 }

@@ -127,7 +127,9 @@ export class Uart implements Device {
     } else if (offset === LCR) value = s.lcr;
     else if (offset === MCR) value = s.mcr;
     else if (offset === LSR) {
-      value = THR_EMPTY | (s.rx.length > 0 ? DR : 0) | (s.overrun ? OE : 0);
+      value = THR_EMPTY | (s.rx.length > 0 ? DR : 0);
+      if (!s.overrun) return value; // nothing changes: software polls this
+      value |= OE;
       s.overrun = false;
     } else if (offset === MSR) {
       value = this.#modemLines() | s.msrDelta;

@@ -14,6 +14,8 @@ export const LEAVE = 0x180;
 export const OBSERVED = 0x184;
 /** The budget that was left when IRET returned with RF and emitted code goes on; what stops before another instruction restores RF. */
 export const RESUMED = 0x188;
+/** The machine's time, in whole ticks, at which the run's budget is used up (u64): less what is left of it, it is now. */
+export const RUN_END = 0x190;
 /** What each handler's records count as (tiers/record.ts: RecordClass), a byte each by handler number. Constants. */
 export const RECORD_CLASSES = 0x1000;
 export const RECORD_CLASSES_SIZE = 0x8000;

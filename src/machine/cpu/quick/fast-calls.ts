@@ -1,6 +1,5 @@
 import { EFER, Flag } from '../cpu.ts';
 import * as L from '../layout.ts';
-import { MsrSlot, msrSlotOffset } from '../msr/row.ts';
 import { flatCode, flatData, FMASK, LSTAR, STAR, SYSRET_FLAGS } from '../system/fast-calls.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
@@ -10,8 +9,6 @@ import { giveUpIfCounted, loadFlat, setCpl } from './segments.ts';
 
 const RCX = L.GPR + 8;
 const R11 = L.GPR + 11 * 8;
-const KERNEL_GS_BASE = msrSlotOffset(MsrSlot.kernelGsBase);
-const GS_BASE = L.SEGMENTS + L.GS * L.SEGMENT_SIZE + L.SEG_BASE;
 
 function enterFlat(q: Quick, cs: Value, ss: Value, cpl: 0 | 3): void {
   const selector = (v: Value): Value => w.or(w.and(v, w.i32(0xfffc)), w.i32(cpl));
@@ -49,13 +46,4 @@ export function sysret(q: Quick): void {
   enterFlat(q, w.add(base, w.i32(16)), w.add(base, w.i32(8)), 3);
   setRflags(q, flags);
   q.goTo(rip);
-}
-
-/** SDM Vol. 2, SWAPGS. */
-export function swapgs(q: Quick): void {
-  q.giveUpIf(q.u32(L.CPL));
-  const old = q.let(q.u64(GS_BASE));
-  q.setU64(GS_BASE, q.u64(KERNEL_GS_BASE));
-  q.setU64(KERNEL_GS_BASE, old);
-  q.advance();
 }

@@ -1,19 +1,45 @@
-import { swapgs, syscall, sysret } from './fast-calls.ts';
-import { cli } from './flags.ts';
+import * as L from '../layout.ts';
+import { clts, movFromControl } from './control-registers.ts';
+import { syscall, sysret } from './fast-calls.ts';
+import { clac, cli, popf, pushf, stac, sti } from './flags.ts';
 import { ioHelpers } from './io.ts';
 import type { Quick } from './quick.ts';
+import { movFromSegment, rdmsr, readBase, swapgs, writeBase, wrmsr } from './segment-registers.ts';
 import { int3, intN } from './software-interrupts.ts';
+import { rdtsc, rdtscp } from './time.ts';
 
 /** Instructions that have a quick way, by row name, or by that and the operand size. Its number in the record is the place here, from 1 on. */
 export const quickHelpers: Readonly<Record<string, (q: Quick) => void>> = {
   cli,
-  swapgs,
+  sti,
+  clac,
+  stac,
+  pushf64: pushf,
+  popf64: popf,
   syscall,
   sysret64: sysret,
+  swapgs,
+  rdmsr,
+  wrmsr,
+  rdtsc,
+  rdtscp,
+  clts,
+  mov_r_cr: movFromControl,
+  mov_rm_sreg16: movFromSegment(16),
+  mov_rm_sreg32: movFromSegment(32),
+  mov_rm_sreg64: movFromSegment(64),
+  rdfsbase32: readBase(L.FS, 32),
+  rdfsbase64: readBase(L.FS, 64),
+  rdgsbase32: readBase(L.GS, 32),
+  rdgsbase64: readBase(L.GS, 64),
+  wrfsbase32: writeBase(L.FS, 32),
+  wrfsbase64: writeBase(L.FS, 64),
+  wrgsbase32: writeBase(L.GS, 32),
+  wrgsbase64: writeBase(L.GS, 64),
   int_n: intN,
   int3,
-  ...ioHelpers,
   iret64: (q) => q.f.return(q.run('iret')),
+  ...ioHelpers,
 };
 
 const numbers = new Map(Object.keys(quickHelpers).map((name, n) => [name, n + 1]));

@@ -1,4 +1,3 @@
-import { VmxMode } from '../cpu.ts';
 import * as L from '../layout.ts';
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
@@ -13,7 +12,8 @@ const ENABLES = 0xff;
 function giveUpUnlessPermitted(q: Quick): void {
   const iopl = w.and(w.shrU(q.u32(L.SYSFLAGS), w.i32(12)), w.i32(3));
   q.giveUpIf(w.gtU(q.u32(L.CPL), iopl));
-  q.giveUpIf(w.or(w.eq(q.u32(L.VMX_MODE), w.i32(VmxMode.nonRoot)), w.and(q.u32(L.DR0 + 7 * 8), w.i32(ENABLES))));
+  q.giveUpIf(w.and(q.u32(L.DR0 + 7 * 8), w.i32(ENABLES)));
+  q.giveUpInGuest();
 }
 
 /** IN and OUT: SDM Vol. 2. The port's device is TypeScript; all around it is not. */
