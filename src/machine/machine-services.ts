@@ -22,6 +22,8 @@ export interface MachineServices {
   yieldTurn(): void;
   /** Whole-machine requests; carried out at the next boundary. */
   request(what: 'reset' | 'power-off' | 'triple-fault', code?: number): void;
+  /** From now on near branches without a BND prefix are looked at: some CPU may have to initialize its bounds at one. */
+  markLegacyBranches(): void;
   /** Decoded code is stale: its page was written or its breakpoints changed. */
   invalidateCode(page: number): void;
 }

@@ -75,6 +75,7 @@ export class Machine implements Debuggable, MachineServices {
   #probe: Probe | null = null;
   #stopNames: ReadonlySet<string> = new Set();
   #stopOnFailure = false;
+  #legacyBranches = false;
   #reason: StopReason | undefined;
 
   constructor(options: MachineOptions) {
@@ -158,6 +159,13 @@ export class Machine implements Debuggable, MachineServices {
   request(what: 'reset' | 'power-off' | 'triple-fault'): void {
     if (what === 'triple-fault') this.#stop({ kind: 'triple-fault', cpu: this.scheduler.turn });
     else this.#stop({ kind: what });
+  }
+
+  markLegacyBranches(): void {
+    if (this.#legacyBranches) return;
+    this.#legacyBranches = true;
+    this.#updateMarks();
+    this.runner.leave = true;
   }
 
   invalidateCode(page: number): void {
@@ -254,6 +262,8 @@ export class Machine implements Debuggable, MachineServices {
       resetCpu(cpu, 'power-on');
     }
     this.devices.reset();
+    this.#legacyBranches = false;
+    this.#updateMarks();
     this.runner.finder.pages.flush();
     this.scheduler.restore([0, 0, 0, 0]);
     this.firmware?.setUp(this.cpus[0]!);
@@ -287,7 +297,14 @@ export class Machine implements Debuggable, MachineServices {
   /** Decoded code carries marks for breakpoints and for control transfers while they are observed. */
   #updateMarks(): void {
     const traced = this.#probe?.branch !== undefined;
-    if (this.runner.finder.marks.traced !== traced) this.runner.finder.pages.flush();
-    this.runner.finder.marks = { any: () => this.#breakpoints.any, marked: (page, offset) => this.#breakpoints.marked(page, offset), traced };
+    const legacyBranches = this.#legacyBranches;
+    const { marks, pages } = this.runner.finder;
+    if (marks.traced !== traced || marks.legacyBranches !== legacyBranches) pages.flush();
+    this.runner.finder.marks = {
+      any: () => this.#breakpoints.any,
+      marked: (page, offset) => this.#breakpoints.marked(page, offset),
+      traced,
+      legacyBranches,
+    };
   }
 }

@@ -1,5 +1,6 @@
 import { restoreGuestHooks } from './vmx/hooks.ts';
 import { resetTlb } from './cpu/mmu/tlb.ts';
+import { watchLegacyBranches } from './cpu/mpx/state.ts';
 import type { Plain } from './devices/device.ts';
 import type { Machine } from './machine.ts';
 import { CPU_BLOCKS, CPU_BLOCK_SIZE, PAGE_SIZE, RAM } from './memory/layout.ts';
@@ -60,6 +61,7 @@ export function restoreSnapshot(machine: Machine, s: Snapshot): void {
   for (const cpu of cpus) {
     resetTlb(cpu);
     restoreGuestHooks(cpu);
+    watchLegacyBranches(cpu);
   }
   machine.scheduler.restore(s.scheduler);
 }

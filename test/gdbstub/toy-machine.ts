@@ -50,6 +50,7 @@ export class ToyMachine implements DebuggedMachine {
       cpus: [],
       probe: null,
       retiredBy: (cpu) => Number(cpu.retired),
+      markLegacyBranches: () => {},
       kick: () => {},
       request: () => {},
       invalidateCode: () => {},

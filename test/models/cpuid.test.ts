@@ -61,7 +61,7 @@ describe('what sets the models apart', () => {
     ['nehalem', 0x106a5, 0xb8_2229, 0, 0x2810_0800, 0x3024, true, false],
     ['sandybridge', 0x206d7, 0x17ba_222b, 0, 0x2c10_0800, 0x302e, true, true],
     ['haswell', 0x306c3, 0x77fa_b22b, 0x27ab, 0x2c10_0800, 0x3027, true, true],
-    ['skylake', 0x506e3, 0x77fa_b22b, 0x9c_27ab, 0x2c10_0800, 0x3027, true, true],
+    ['skylake', 0x506e3, 0x77fa_b22b, 0x9c_67ab, 0x2c10_0800, 0x3027, true, true],
   ])('%s', (name, signature, leaf1Ecx, leaf7Ebx, extendedEdx, address, ept, unrestricted) => {
     const cpu = cpuOf(name);
     expect(cpuid(cpu, 1, 0).eax.toString(16)).toBe(signature.toString(16));

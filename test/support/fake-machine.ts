@@ -106,6 +106,7 @@ export function fakeMachine(options: FakeMachineOptions = {}): FakeMachine {
     messages,
     kicks: 0,
     retiredBy: (cpu) => Number(cpu.retired),
+    markLegacyBranches: () => {},
     kick: () => void machine.kicks++,
     request: (what, code) => void requests.push({ what, code }),
     yieldTurn: () => {},

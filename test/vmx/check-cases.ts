@@ -304,6 +304,11 @@ const registers: Record<string, CheckCase> = {
     bad: put(F.guestPerfGlobalCtrl, 1n << 63n),
     good: put(F.guestPerfGlobalCtrl, 3),
   },
+  'guest.bndcfgs': {
+    setup: bits(F.entryControls, Entry.loadBndcfgs),
+    bad: put(F.guestBndcfgs, 4n),
+    good: put(F.guestBndcfgs, 0xffff_8000_0000_0003n),
+  },
   'guest.pat': { setup: loadPat.entry, bad: put(F.guestPat, 3n << 56n), good: put(F.guestPat, 0x0706_0504_0100_0607n) },
   'guest.efer-reserved': { setup: loadEfer.entry, bad: bits(F.guestEfer, 0x200), good: bits(F.guestEfer, 1) },
   'guest.efer-lma': { setup: loadEfer.entry, bad: bits(F.guestEfer, 0, 0x500), good: nothing },

@@ -12,10 +12,13 @@ export const AREA = 0x1_0000;
 
 export const FULL = ['xsave', 'xsaveopt', 'xsavec', 'xgetbv1', 'xsaves', 'avx'];
 
+/** Left out, unless asked for. */
+const OTHERS = ['mpx'];
+
 /** Skylake with exactly these of the features that matter here. */
 export const modelWith = (features: readonly string[]): CpuModel => ({
   ...skylake,
-  features: new Set([...[...skylake.features].filter((f) => !FULL.includes(f)), ...features]),
+  features: new Set([...[...skylake.features].filter((f) => !FULL.includes(f) && !OTHERS.includes(f)), ...features]),
 });
 
 /** A CPU with all of XSAVE and AVX enabled, its state in the initial configuration, and an area of memory. */

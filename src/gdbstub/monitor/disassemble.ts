@@ -8,7 +8,7 @@ export interface Disassembled {
 /** At most `count` instructions, in gdb's (AT&T) syntax. Bytes that end within an instruction are left out. */
 export function disassemble(bytes: Uint8Array, address: bigint, bits: 16 | 32 | 64, count: number): Disassembled[] {
   const { Decoder, DecoderOptions, Formatter, FormatterSyntax } = iced();
-  const decoder = new Decoder(bits, bytes, DecoderOptions.None);
+  const decoder = new Decoder(bits, bytes, DecoderOptions.MPX);
   const formatter = new Formatter(FormatterSyntax.Gas);
   try {
     decoder.ip = address;

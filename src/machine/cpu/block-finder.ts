@@ -41,6 +41,8 @@ export interface Marks {
   any?(): boolean;
   /** Control transfers are observed. */
   readonly traced: boolean;
+  /** Near branches without a BND prefix may have to initialize the bound registers. */
+  readonly legacyBranches?: boolean;
 }
 
 export interface LoopObserver {
@@ -227,7 +229,7 @@ export class BlockFinder {
     const base = number * PAGE_SIZE;
     const inTraps = base + PAGE_SIZE > trap.base && base < trap.base + trap.length;
     const record = this.#builder.build({
-      bytes, at, end, offset, mode, limit, page, kept, traced: this.marks.traced,
+      bytes, at, end, offset, mode, limit, page, kept, traced: this.marks.traced, legacyBranches: this.marks.legacyBranches === true,
       marked: this.marks.any?.() === false ? undefined : (o) => this.marks.marked(number, o),
       trapAt: inTraps ? (o) => ((base + o) & 15) === 0 && base + o >= trap.base && base + o < trap.base + trap.length : undefined,
     }); // prettier-ignore

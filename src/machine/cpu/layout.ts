@@ -122,6 +122,11 @@ export const FPR = 0xe40; // ..0xec0
 /** Physical address of the line that MONITOR watches, plus 1; 0: none (u64). MONITORED: what it held then, 64 bytes. */
 export const MONITOR = 0xec8;
 export const MONITORED = 0xf40; // ..0xf80
+/** Bound registers: lower bound and one's complement of the upper one (u64 each); then BNDCFGU, BNDSTATUS and IA32_BNDCFGS (u64). */
+export const BND = 0xf80; // ..0xfc0
+export const BNDCFGU = 0xfc0;
+export const BNDSTATUS = 0xfc8;
+export const BNDCFGS = 0xfd0;
 /** State of the generator behind RDRAND and RDSEED (u64). */
 export const RANDOM = 0xec0;
 /** Result of the exact floating-point core, 32 bytes; before the call it may hold an operand that has no address. */

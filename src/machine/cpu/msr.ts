@@ -3,6 +3,7 @@ import type { MachineServices } from '../machine-services.ts';
 import { vmxCapabilityMsr } from '../vmx/capabilities.ts';
 import type { Cpu } from './cpu.ts';
 import { gp } from './fault.ts';
+import { boundMsrs } from './msr/bounds.ts';
 import { memoryTypeMsrs } from './msr/memory-types.ts';
 import { performanceMsrs } from './msr/performance.ts';
 import { platformMsrs } from './msr/platform.ts';
@@ -14,7 +15,7 @@ export { MsrSlot, msrSlot, msrSlotOffset, setMsrSlot, type Msr } from './msr/row
 export { readTsc } from './msr/time.ts';
 
 /** All architectural MSRs of this machine, by subject. */
-export const msrs: readonly Msr[] = [...platformMsrs, ...timeMsrs, ...systemCallMsrs, ...memoryTypeMsrs, ...performanceMsrs];
+export const msrs: readonly Msr[] = [...platformMsrs, ...timeMsrs, ...systemCallMsrs, ...memoryTypeMsrs, ...performanceMsrs, ...boundMsrs];
 
 const byIndex = new Map(msrs.map((m) => [m.index, m]));
 const registered = new WeakMap<MachineServices, Map<number, Msr>>();

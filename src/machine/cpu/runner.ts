@@ -33,7 +33,8 @@ import { Special } from './tiers/specials.ts';
 import type { Accel } from './tiers/regions/cache.ts';
 import { defaultAccel, RegionCache } from './tiers/regions/cache.ts';
 import { Units } from './tiers/units.ts';
-import { MARK_BREAKPOINT, reportTransfer, Transfer } from './transfers.ts';
+import { branchInitializesBounds, initBounds } from './mpx/state.ts';
+import { MARK_BREAKPOINT, MARK_LEGACY_BRANCH, reportTransfer, Transfer } from './transfers.ts';
 
 /** FAULT_VECTOR when the access hit a watchpoint: nothing happened yet, the instruction is to be executed alone. */
 const FAULT_WATCH = 0xffff_fffe;
@@ -92,6 +93,8 @@ export class Runner {
   #calloutLeft = 0;
   /** A single instruction is executed exactly: watchpoints are noted, not avoided. */
   #exact = false;
+  /** The next instruction, or the one that is executed alone, is a branch that initializes the bound registers (MPX). */
+  #initializes = false;
   /** The instruction executed alone ended in an event: no trap follows it. */
   #eventDelivered = false;
 
@@ -196,6 +199,7 @@ export class Runner {
       const left = ticks - (this.#done - start);
       const single = needsSingleStep(cpu);
       if (single !== 0) this.#runSingle(cpu, single);
+      else if (this.#initializes) this.#runExact(cpu, 1);
       else if (left < BUDGET_FLOOR) this.#runExact(cpu, Math.min(left, MAX_BLOCK));
       else {
         setSlowAddress(cpu);
@@ -277,6 +281,7 @@ export class Runner {
     setSlowAddress(cpu);
     const low = cpu.u32(L.SLOW_ADDRESS);
     const high = cpu.u32(L.SLOW_ADDRESS + 4);
+    this.#initializes = false;
     try {
       setHalves(cpu, L.SLOT_CODE_PAGE, high, low & ~0xfff);
       record = this.finder.exactAt(cpu, high, low, n);
@@ -314,8 +319,12 @@ export class Runner {
     } else if (code === Exit.mark) {
       this.#tick(cpu, budget - left + this.#before(at));
       cpu.rip = this.#rip(cpu, at);
-      this.stop = true;
+      this.stop ||= !this.#initializes;
     } else this.#fault(cpu, at, budget - left);
+    if (this.#exact && this.#initializes) {
+      this.#initializes = false;
+      if (code !== Exit.fault && code !== Exit.mark) initBounds(cpu);
+    }
   }
 
   /** Emitted code met a fault: the event is delivered, from the state before the instruction. */
@@ -582,11 +591,19 @@ export class Runner {
     const linear = this.#linear(cpu, record);
     const what = this.#m.u8[record + REC_A]!;
     this.#callout(record, left);
-    if (what >= MARK_BREAKPOINT && this.#report(cpu, this.#client.stopAt(cpu, linear))) {
+    if ((what & MARK_BREAKPOINT) !== 0 && this.#report(cpu, this.#client.stopAt(cpu, linear))) {
       this.#leaveAt(cpu, record, left);
       return Exit.mark;
     }
-    const transfer = what & ~MARK_BREAKPOINT;
+    if ((what & MARK_LEGACY_BRANCH) !== 0 && branchInitializesBounds(cpu)) {
+      // After the branch, and only if it does not fault: it is executed alone.
+      this.#initializes = true;
+      if (!this.#exact) {
+        this.#leaveAt(cpu, record, left);
+        return Exit.mark;
+      }
+    }
+    const transfer = what & ~(MARK_BREAKPOINT | MARK_LEGACY_BRANCH);
     const { probe } = this.#services;
     if (transfer !== Transfer.none && probe?.branch) reportTransfer(cpu, transfer, linear, this.#m.i32[(record + REC_IMM) >> 2]!, probe);
     return 0;

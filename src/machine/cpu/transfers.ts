@@ -17,6 +17,17 @@ export const Transfer = { none: 0, call: 1, jump: 2, callRegister: 3, jumpRegist
 /** Bit of A in a mark: a breakpoint may stand here too. */
 export const MARK_BREAKPOINT = 0x80;
 
+/** And one: a near branch without a BND prefix, which may have to initialize the bound registers. */
+export const MARK_LEGACY_BRANCH = 0x40;
+
+/** Near CALL, RET and JMP but for the short JMP, and all Jcc, without F2: SDM Vol. 1, table 17-4. */
+export function isLegacyBranch(d: Decoder): boolean {
+  const { row, opcode } = d;
+  if (!row.branch || d.rep === 0xf2) return false;
+  if (row.name === 'jmp') return opcode !== 0xeb;
+  return row.map === 1 ? (opcode & 0xf0) === 0x80 : (opcode & 0xf0) === 0x70 || /^(call|ret$|jmp_rm)/.test(row.name);
+}
+
 /** The transfer that the instruction just decoded is. */
 export function transferOf(d: Decoder): number {
   const { name } = d.row;

@@ -73,6 +73,7 @@ export const Exit = {
   saveEfer: 1 << 20,
   loadEfer: 1 << 21,
   savePreemptionTimer: 1 << 22,
+  clearBndcfgs: 1 << 23,
 } as const;
 
 /** VM-entry controls: SDM Vol. 3, 25.8.1, table 25-15. */
@@ -82,6 +83,7 @@ export const Entry = {
   loadPerfGlobalCtrl: 1 << 13,
   loadPat: 1 << 14,
   loadEfer: 1 << 15,
+  loadBndcfgs: 1 << 16,
 } as const;
 
 /** The control words, as the capability MSRs and `VmxFeature` rows call them. */

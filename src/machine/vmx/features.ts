@@ -122,6 +122,7 @@ const table = {
   'save-efer': control('Save IA32_EFER', 'nehalem', 'exit', Exit.saveEfer),
   'exit-load-efer': control('Load IA32_EFER', 'nehalem', 'exit', Exit.loadEfer),
   'save-preemption-timer': control('Save VMX-preemption timer value', 'nehalem', 'exit', Exit.savePreemptionTimer, { needs: 'preemption-timer' }),
+  'clear-bndcfgs': control('Clear IA32_BNDCFGS', 'skylake', 'exit', Exit.clearBndcfgs, { cpu: 'mpx' }),
   // SDM Vol. 3, 25.8.1
   'ia32e-mode-guest': control('IA-32e mode guest', 'penryn', 'entry', Entry.ia32eModeGuest),
   'entry-load-perf-global-ctrl': control('Load IA32_PERF_GLOBAL_CTRL', 'nehalem', 'entry', Entry.loadPerfGlobalCtrl, {
@@ -129,6 +130,7 @@ const table = {
   }),
   'entry-load-pat': control('Load IA32_PAT', 'nehalem', 'entry', Entry.loadPat),
   'entry-load-efer': control('Load IA32_EFER', 'nehalem', 'entry', Entry.loadEfer),
+  'entry-load-bndcfgs': control('Load IA32_BNDCFGS', 'skylake', 'entry', Entry.loadBndcfgs, { cpu: 'mpx' }),
   // SDM Vol. 3, A.1, A.10 and A.6
   'true-controls': { title: 'TRUE capability MSRs', since: 'nehalem' },
   'ept-execute-only': eptVpid('EPT execute-only translations', 'haswell', 'ept', 1n),

@@ -106,6 +106,7 @@ export const F = {
     guestPdpte1: [0x280c, 'Guest PDPTE1', 'ept'],
     guestPdpte2: [0x280e, 'Guest PDPTE2', 'ept'],
     guestPdpte3: [0x2810, 'Guest PDPTE3', 'ept'],
+    guestBndcfgs: [0x2812, 'Guest IA32_BNDCFGS', 'entry-load-bndcfgs', 'clear-bndcfgs'],
   }),
   ...table('host', 64, {
     hostPat: [0x2c00, 'Host IA32_PAT', 'exit-load-pat'],

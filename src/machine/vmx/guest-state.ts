@@ -3,6 +3,7 @@ import { setBreakpointRegister } from '../cpu/debug-registers.ts';
 import * as L from '../cpu/layout.ts';
 import { getPdpte, readPdptes, setPdpte } from '../cpu/mmu/pdptes.ts';
 import { syncContext } from '../cpu/mmu/tlb.ts';
+import { setConfig } from '../cpu/mpx/state.ts';
 import { MsrSlot, msrSlotOffset } from '../cpu/msr.ts';
 import { loadPerfGlobalCtrl, storeCpl } from '../cpu/perfmon/counters.ts';
 import { updateMode } from '../cpu/system/segments.ts';
@@ -59,6 +60,7 @@ export function loadGuestState(cpu: Cpu, c: EntryContext): void {
   }
   if ((c.entry & Entry.loadPerfGlobalCtrl) !== 0) loadPerfGlobalCtrl(cpu, vmcs.big(F.guestPerfGlobalCtrl));
   if ((c.entry & Entry.loadPat) !== 0) vmcs.load(cpu, PAT, F.guestPat);
+  if ((c.entry & Entry.loadBndcfgs) !== 0) setConfig(cpu, L.BNDCFGS, vmcs.big(F.guestBndcfgs));
   cpu.rflags = vmcs.low(F.guestRflags);
   storeCpl(cpu, (vmcs.num(F.guestSsAccessRights) >> 5) & 3);
   syncContext(cpu);
@@ -86,6 +88,8 @@ export function saveGuestState(cpu: Cpu, vmcs: Vmcs, rflags: number): void {
   }
   if ((exit & Exit.savePat) !== 0) vmcs.save(cpu, PAT, F.guestPat);
   if ((exit & Exit.saveEfer) !== 0) vmcs.save(cpu, L.EFER, F.guestEfer);
+  // Not by a control: where IA32_BNDCFGS can be loaded, it is saved (28.3.1). Elsewhere it is 0 and nothing can read the field.
+  vmcs.save(cpu, L.BNDCFGS, F.guestBndcfgs);
   // Where the guest may leave IA-32e mode by itself, the control follows it (28.3.1, IA32_VMX_MISC bit 5).
   if (hasVmxFeature(cpu.model, 'unrestricted-guest')) {
     const entry = vmcs.num(F.entryControls);

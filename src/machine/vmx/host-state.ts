@@ -30,6 +30,7 @@ export function loadHostState(cpu: Cpu, vmcs: Vmcs): boolean {
   vmcs.code.loadHost(cpu.block, vmcs.base);
   if ((exit & Exit.loadPerfGlobalCtrl) !== 0) loadPerfGlobalCtrl(cpu, vmcs.big(F.hostPerfGlobalCtrl));
   if ((exit & Exit.loadPat) !== 0) vmcs.load(cpu, msrSlotOffset(MsrSlot.pat), F.hostPat);
+  if ((exit & Exit.clearBndcfgs) !== 0) cpu.setU64(L.BNDCFGS, 0n);
   cpu.rflags = 2;
   storeCpl(cpu, 0);
   syncContext(cpu);

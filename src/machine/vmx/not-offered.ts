@@ -14,18 +14,15 @@ export interface NotOffered {
 }
 
 const SGX = 'there is no SGX';
-const MPX = 'there is no MPX: no IA32_BNDCFGS';
 const PT = 'there is no Intel Processor Trace';
 const SMM = 'there is no SMM, and no dual-monitor treatment of it';
 
 export const notOffered: readonly NotOffered[] = [
   { title: 'ENCLS exiting', word: 'secondary', bit: 15, why: SGX },
   { title: 'Conceal VMX from PT', word: 'secondary', bit: 19, why: PT },
-  { title: 'Clear IA32_BNDCFGS', word: 'exit', bit: 23, why: MPX },
   { title: 'Conceal VMX from PT', word: 'exit', bit: 24, why: PT },
   { title: 'Entry to SMM', word: 'entry', bit: 10, why: SMM },
   { title: 'Deactivate dual-monitor treatment', word: 'entry', bit: 11, why: SMM },
-  { title: 'Load IA32_BNDCFGS', word: 'entry', bit: 16, why: MPX },
   { title: 'Conceal VMX from PT', word: 'entry', bit: 17, why: PT },
   { title: 'Intel PT can be used in VMX operation', word: 'misc', bit: 14, why: PT },
   { title: 'RDMSR of IA32_SMBASE in SMM', word: 'misc', bit: 15, why: SMM },

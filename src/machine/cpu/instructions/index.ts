@@ -9,6 +9,7 @@ import { protectionKeyInstructions } from './protection-keys.ts';
 import { randomInstructions } from './random.ts';
 import { segmentBaseInstructions } from './segment-base.ts';
 import { translationInstructions } from './translation.ts';
+import { mpxInstructions } from '../mpx/instructions.ts';
 import { xsaveInstructions } from '../xsave/index.ts';
 
 /** Instructions that control the processor, by `Insn.name`. */
@@ -24,4 +25,5 @@ export const controlInstructions: HelperTable = {
   ...segmentBaseInstructions,
   ...processorInstructions,
   ...xsaveInstructions,
+  ...mpxInstructions,
 };

@@ -44,6 +44,7 @@ const byName: Readonly<Record<string, string>> = {
   invpcid: 'invpcid',
   smap: 'clac stac',
   pku: 'rdpkru wrpkru',
+  mpx: 'bndmk bndcl bndcu bndcn bndmov_load bndmov_store bndldx bndstx',
   monitor: 'monitor mwait',
   serialize: 'serialize',
   vmx: 'vmcall vmlaunch vmresume vmxoff vmxon vmread vmwrite vmptrld vmptrst vmclear vmfunc invept invvpid',

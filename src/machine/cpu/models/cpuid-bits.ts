@@ -26,7 +26,7 @@ export const cpuidBits: readonly CpuidBit[] = [
   ...rows(
     7,
     'ebx',
-    '0:fsgsbase 1:tsc-adjust 3:bmi1 5:avx2 7:smep 8:bmi2 9:erms 10:invpcid 13:zero-fcs-fds 18:rdseed 19:adx 20:smap 23:clflushopt 24:clwb 29:sha',
+    '0:fsgsbase 1:tsc-adjust 3:bmi1 5:avx2 7:smep 8:bmi2 9:erms 10:invpcid 13:zero-fcs-fds 14:mpx 18:rdseed 19:adx 20:smap 23:clflushopt 24:clwb 29:sha',
   ),
   ...rows(7, 'ecx', '2:umip 3:pku 16:la57 22:rdpid 25:cldemote'),
   ...rows(7, 'edx', '4:fsrm 14:serialize'),

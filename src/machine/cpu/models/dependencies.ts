@@ -21,6 +21,7 @@ export const dependencies: Readonly<Record<string, string>> = {
   fma: 'avx',
   f16c: 'avx',
   pku: 'xsave',
+  mpx: 'xsave',
   x2apic: 'apic',
   'tsc-deadline': 'apic',
   pdcm: 'arch-perfmon',

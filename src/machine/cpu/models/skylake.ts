@@ -4,12 +4,12 @@ import { HASWELL_FEATURES } from './haswell.ts';
 
 const SKYLAKE_FEATURES: readonly string[] = [
   ...HASWELL_FEATURES,
-  ...['smap', 'adx', 'rdseed', 'prefetchw', 'clflushopt', 'xsavec', 'xgetbv1', 'xsaves'],
+  ...['smap', 'adx', 'rdseed', 'prefetchw', 'clflushopt', 'xsavec', 'xgetbv1', 'xsaves', 'mpx'],
 ];
 
 export const skylake: CpuModel = {
   name: 'skylake',
-  description: '2015, the default: adds SMAP, ADX, RDSEED, XSAVEC and XSAVES; offers all of VMX that is built',
+  description: '2015, the default: adds SMAP, ADX, RDSEED, XSAVEC, XSAVES and MPX; offers all of VMX that is built',
   vendor: 'GenuineIntel',
   brand: 'Intel(R) Core(TM) i7-6700 CPU @ 1.00GHz',
   family: 6,

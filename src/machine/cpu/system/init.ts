@@ -3,6 +3,7 @@ import { loadControlRegisters } from '../control-registers.ts';
 import { DR6_RESET, DR7_RESET } from '../debug-registers.ts';
 import * as L from '../layout.ts';
 import { flushTlbAll, resetTlb } from '../mmu/tlb.ts';
+import { resetMpx } from '../mpx/state.ts';
 import type { CpuModel } from '../models/model.ts';
 import { resetMsrs } from '../msr.ts';
 import { seedRandom } from '../instructions/random.ts';
@@ -21,7 +22,7 @@ export function signature(model: CpuModel): number {
   return (extended << 20) | ((model.model >> 4) << 16) | (family << 8) | ((model.model & 15) << 4) | model.stepping;
 }
 
-/** Power-on or RESET, and INIT, which keeps the x87, SSE and memory-type state and the MSRs: SDM Vol. 3, 9.1.1 and table 9-1. */
+/** Power-on or RESET, and INIT, which keeps the x87, SSE and memory-type state and the MSRs (but for MPX): SDM Vol. 3, 9.1.1 and table 9-1. */
 export function resetCpu(cpu: Cpu, kind: 'power-on' | 'init'): void {
   if (kind === 'power-on') {
     cpu.guest = null;
@@ -32,6 +33,7 @@ export function resetCpu(cpu: Cpu, kind: 'power-on' | 'init'): void {
     resetVectors(cpu);
     seedRandom(cpu);
   }
+  resetMpx(cpu);
   for (let n = 0; n < 16; n++) cpu.setGpr(n, 0n);
   cpu.setGpr(2, BigInt(signature(cpu.model)));
   cpu.rflags = 2;

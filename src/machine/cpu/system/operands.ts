@@ -59,12 +59,12 @@ export function linearOf(cpu: Cpu, segment: number, offset: bigint, size: number
 }
 
 /** Offset of the memory operand in its segment, wrapped at the address size: SDM Vol. 1, 3.7.5. */
-export function effectiveAddress(cpu: Cpu, insn: Insn): bigint {
+export function effectiveAddress(cpu: Cpu, insn: Insn, bits: number = insn.addrsize): bigint {
   let offset = insn.disp;
   if (insn.base === 16) offset += cpu.nextRip;
   else if (insn.base >= 0) offset += cpu.gpr(insn.base);
   if (insn.index >= 0) offset += cpu.gpr(insn.index) << BigInt(insn.scale);
-  return mask(offset, insn.addrsize);
+  return mask(offset, bits);
 }
 
 /** Linear address of the memory operand; `length` may be any number of bytes. */

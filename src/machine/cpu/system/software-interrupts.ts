@@ -2,7 +2,9 @@ import { Activity, Flag, type Cpu } from '../cpu.ts';
 import type { HelperTable } from '../helper.ts';
 import { GuestFault, gp, ud, Vector } from '../fault.ts';
 import type { Insn } from '../isa/insn.ts';
+import * as L from '../layout.ts';
 import { readLinear } from '../mmu/access.ts';
+import { mpxEnabled } from '../mpx/state.ts';
 import { advance, bytesOf, operandAddress } from './operands.ts';
 import { raise } from './raise.ts';
 import { redirectInterrupt } from './virtual-interrupts.ts';
@@ -27,7 +29,9 @@ function bound(cpu: Cpu, insn: Insn): void {
   const lower = BigInt.asIntN(insn.opsize, readLinear(cpu, at, size));
   const upper = BigInt.asIntN(insn.opsize, readLinear(cpu, advance(cpu, at, size), size));
   const index = BigInt.asIntN(insn.opsize, cpu.readGpr(insn.reg, insn.opsize));
-  if (index < lower || index > upper) throw new GuestFault(Vector.BR);
+  if (index >= lower && index <= upper) return;
+  if (mpxEnabled(cpu)) cpu.setU64(L.BNDSTATUS, 0n); // SDM Vol. 1, 17.5.4
+  throw new GuestFault(Vector.BR);
 }
 
 function hlt(cpu: Cpu): void {

@@ -4,7 +4,7 @@ import { byteRegisterOffset } from '../cpu.ts';
 import type { Decoder } from '../isa/decoder.ts';
 import type { Row } from '../isa/row.ts';
 import * as L from '../layout.ts';
-import { MARK_BREAKPOINT, Transfer, transferOf } from '../transfers.ts';
+import { isLegacyBranch, MARK_BREAKPOINT, MARK_LEGACY_BRANCH, Transfer, transferOf } from '../transfers.ts';
 import { quickNumber } from '../quick/helpers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
 import { fusedHandler, handlerIndex, widthIndex } from './handlers.ts';
@@ -30,6 +30,8 @@ export interface BlockRequest {
   readonly marked: ((offset: number) => boolean) | undefined;
   /** Must a mark stand before control transfers, for a probe? */
   readonly traced: boolean;
+  /** And before near branches without a BND prefix, for MPX? */
+  readonly legacyBranches: boolean;
   /** The firmware's trap slots are instructions of their own. Undefined: there are none here. */
   readonly trapAt: ((offset: number) => boolean) | undefined;
 }
@@ -121,7 +123,10 @@ export class BlockBuilder {
       if (page) page.starts[offset >> 3]! |= 1 << (offset & 7);
       const transfer = request.traced && failure === undefined && !trap ? transferOf(d) : Transfer.none;
       const marked = request.marked !== undefined && request.marked(offset);
-      if (marked || transfer !== Transfer.none) this.#mark(offset, transfer, marked);
+      const legacyBranch = request.legacyBranches && failure === undefined && !trap && isLegacyBranch(d);
+      if (marked || legacyBranch || transfer !== Transfer.none) {
+        this.#mark(offset, transfer, (marked ? MARK_BREAKPOINT : 0) | (legacyBranch ? MARK_LEGACY_BRANCH : 0));
+      }
       count++;
       total++;
       if (failure !== undefined) {
@@ -163,10 +168,10 @@ export class BlockBuilder {
   }
 
   /** A mark says which near transfer follows; far ones are helpers, which report for themselves. */
-  #mark(offset: number, transfer: number, breakpoint: boolean): void {
+  #mark(offset: number, transfer: number, more: number): void {
     const d = this.#decoder;
     const rec = this.#emit(Special.mark, offset);
-    this.#u8[rec + REC_A] = transfer | (breakpoint ? MARK_BREAKPOINT : 0);
+    this.#u8[rec + REC_A] = transfer | more;
     if (transfer === Transfer.call || transfer === Transfer.jump) this.#i32[(rec + REC_IMM) >> 2] = offset + d.length + d.immLow;
     else if (transfer === Transfer.callRegister || transfer === Transfer.jumpRegister) this.#i32[(rec + REC_IMM) >> 2] = d.rm;
   }

@@ -3,6 +3,7 @@ import type { Cpu } from '../cpu.ts';
 import * as L from '../layout.ts';
 import { msrSlot, MsrSlot } from '../msr/row.ts';
 import type { CpuModel } from '../models/model.ts';
+import { BOUND_REGISTERS, boundsInUse, configLegal, initBounds, setConfig } from '../mpx/state.ts';
 import { writePkru } from '../protection-keys.ts';
 import { fpr, initX87, setFpr } from '../x87/state.ts';
 import {
@@ -35,6 +36,8 @@ export interface Component {
   inUse(cpu: Cpu): boolean;
   /** Ranges of the area that `store` fills, when it lies at `at`; the bytes between them are the software's. */
   ranges(cpu: Cpu, at: number): readonly (readonly [from: number, to: number])[];
+  /** What `load` takes without #GP; left out: anything. */
+  legal?(cpu: Cpu, view: DataView, at: number): boolean;
   store(cpu: Cpu, view: DataView, at: number, wide: boolean): void;
   load(cpu: Cpu, view: DataView, at: number, wide: boolean): void;
   init(cpu: Cpu): void;
@@ -80,6 +83,36 @@ export const components: readonly Component[] = [
     store: (cpu, view, at) => storeVectors(cpu, view, at, 16),
     load: (cpu, view, at) => loadVectors(cpu, view, at, 16),
     init: (cpu) => clearVectors(cpu, 16),
+  },
+  {
+    bit: 3, name: 'BNDREGS', feature: 'mpx', offset: 960, size: 64, supervisor: false, aligned: false,
+    inUse: boundsInUse,
+    ranges: (_cpu, at) => [[at, at + BOUND_REGISTERS * 16]],
+    store(cpu, view, at) {
+      for (let n = 0; n < BOUND_REGISTERS * 2; n++) view.setBigUint64(at + n * 8, cpu.u64(L.BND + n * 8), true);
+    },
+    load(cpu, view, at) {
+      for (let n = 0; n < BOUND_REGISTERS * 2; n++) cpu.setU64(L.BND + n * 8, view.getBigUint64(at + n * 8, true));
+    },
+    init: initBounds,
+  },
+  {
+    bit: 4, name: 'BNDCSR', feature: 'mpx', offset: 1024, size: 64, supervisor: false, aligned: false,
+    inUse: (cpu) => cpu.u64(L.BNDCFGU) !== 0n || cpu.u64(L.BNDSTATUS) !== 0n,
+    ranges: (_cpu, at) => [[at, at + 16]],
+    legal: (cpu, view, at) => configLegal(cpu, view.getBigUint64(at, true)),
+    store(cpu, view, at) {
+      view.setBigUint64(at, cpu.u64(L.BNDCFGU), true);
+      view.setBigUint64(at + 8, cpu.u64(L.BNDSTATUS), true);
+    },
+    load(cpu, view, at) {
+      setConfig(cpu, L.BNDCFGU, view.getBigUint64(at, true));
+      cpu.setU64(L.BNDSTATUS, view.getBigUint64(at + 8, true));
+    },
+    init(cpu) {
+      cpu.setU64(L.BNDCFGU, 0n);
+      cpu.setU64(L.BNDSTATUS, 0n);
+    },
   },
   {
     bit: 9, name: 'PKRU', feature: 'pku', offset: 2688, size: 8, supervisor: false, aligned: false,

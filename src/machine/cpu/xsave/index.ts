@@ -20,11 +20,12 @@ function xgetbv(cpu: Cpu): void {
   cpu.setGpr32(RDX, Number(value >> 32n));
 }
 
-/** XSETBV: x87 always; AVX not without SSE. */
+/** XSETBV: x87 always; AVX not without SSE; the two of MPX together. */
 function xsetbv(cpu: Cpu): void {
   if ((cpu.cr4bits & CR4.OSXSAVE) === 0) throw ud();
   const value = (BigInt(cpu.gpr32(RDX)) << 32n) | BigInt(cpu.gpr32(RAX));
   if (cpu.cpl !== 0 || cpu.gpr32(RCX) !== 0 || (value & 1n) === 0n || (value & ~xcr0Bits(cpu.model)) !== 0n || (value & 6n) === 4n) throw gp();
+  if ((value & 0x18n) === 8n || (value & 0x18n) === 0x10n) throw gp();
   cpu.setU64(L.XCR0, value);
 }
 

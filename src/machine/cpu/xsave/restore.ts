@@ -53,6 +53,7 @@ const restore =
     // In the compacted form MXCSR is part of SSE state; in the standard one it is loaded with SSE or AVX, whatever XSTATE_BV says.
     const mxcsr = compacted === undefined ? (rfbm & SSE_OR_AVX) !== 0n : (loaded & SSE) !== 0n;
     if (mxcsr && (mxcsrIn(view) & ~MXCSR_MASK) !== 0) throw gp();
+    for (const c of components) if (inMask(loaded, c) && c.legal?.(cpu, view, offsetIn(c, compacted)) === false) throw gp();
     const wide = (insn.rex & 8) !== 0 && cpu.code64;
     for (const c of components) {
       if (!inMask(rfbm, c)) continue;

@@ -7,7 +7,7 @@ import { advance } from '../system/operands.ts';
 import { probeWrite, readLinear, writeBytes, writeLinear } from '../mmu/access.ts';
 import { areaAddress, COMPACTED, requested, XCOMP_BV, XSTATE_BV } from './area.ts';
 import { areaSize, components, inMask, inUse, offsetIn } from './components.ts';
-import { INITIAL_MXCSR, MXCSR_AT, storeMxcsr } from './legacy-region.ts';
+import { INITIAL_MXCSR, LEGACY_SIZE, MXCSR_AT, storeMxcsr } from './legacy-region.ts';
 
 const SSE = 2n;
 const SSE_OR_AVX = 6n;
@@ -56,7 +56,7 @@ function store(cpu: Cpu, insn: Insn, at: bigint, mask: bigint, compacted: bigint
 
 /** Writes bytes `from` to `to` of an image of the area. */
 function put(cpu: Cpu, at: bigint, from: number, to: number, fill: (view: DataView) => void): void {
-  const image = new Uint8Array(1024);
+  const image = new Uint8Array(Math.max(to, LEGACY_SIZE));
   fill(new DataView(image.buffer));
   writeBytes(cpu, advance(cpu, at, from), image.subarray(from, to));
 }

@@ -1,3 +1,4 @@
+import { configLegal } from '../../cpu/mpx/state.ts';
 import { counterBits } from '../../cpu/perfmon/model.ts';
 import { Entry } from '../controls.ts';
 import { F, type VmcsField } from '../fields.ts';
@@ -135,5 +136,13 @@ export const guestRegisterChecks: readonly CheckRow[] = [
     fields: [F.guestEfer, F.guestCr0],
     when: (c) => entry(Entry.loadEfer)(c) && bit(cr0(c), PG),
     holds: (c) => bit(c.vmcs.big(F.guestEfer), 8n) === bit(c.vmcs.big(F.guestEfer), 10n),
+  },
+  {
+    id: 'guest.bndcfgs',
+    section,
+    title: 'with "load IA32_BNDCFGS" 1, bits 11:2 of guest IA32_BNDCFGS must be 0 and its base must be canonical',
+    fields: [F.guestBndcfgs],
+    when: entry(Entry.loadBndcfgs),
+    holds: (c) => configLegal(c.cpu, c.vmcs.big(F.guestBndcfgs)),
   },
 ];

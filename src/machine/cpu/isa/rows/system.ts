@@ -98,6 +98,14 @@ NP 0F 01 .E8 | serialize |
 0F 08 | invd |
 0F 09 | wbinvd |
 0F 0B | ud |
+NP 0F 1A /rm | bndldx bnd M |
+F3 0F 1A /r | bndcl bnd E |
+F2 0F 1A /r | bndcu bnd E |
+66 0F 1A /r | bndmov_load bnd bndM |
+NP 0F 1B /rm | bndstx M bnd |
+F3 0F 1B /rm | bndmk bnd M |
+F2 0F 1B /r | bndcn bnd E |
+66 0F 1B /r | bndmov_store bndM bnd |
 0F 20 /r | mov_r_cr | f64
 0F 21 /r | mov_r_dr | f64
 0F 22 /r | mov_cr_r | f64
