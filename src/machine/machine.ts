@@ -208,20 +208,13 @@ export class Machine implements Debuggable, MachineServices {
 
   addBreakpoint(place: BreakpointPlace): number {
     const id = this.#breakpoints.add(place);
-    const offset = offsetOf(place);
-    for (const page of [...this.runner.finder.pages.pages()]) {
-      if (page.starts[offset >> 3]! & (1 << (offset & 7))) this.runner.finder.invalidate(page.page);
-    }
+    this.runner.finder.remark(offsetOf(place));
     return id;
   }
 
   removeBreakpoint(id: number): void {
     const place = this.#breakpoints.remove(id);
-    if (!place) return;
-    const offset = offsetOf(place);
-    for (const page of [...this.runner.finder.pages.pages()]) {
-      if (page.starts[offset >> 3]! & (1 << (offset & 7))) this.runner.finder.invalidate(page.page);
-    }
+    if (place) this.runner.finder.remark(offsetOf(place));
   }
 
   addWatchpoint(w: Watchpoint): number {

@@ -144,7 +144,6 @@ export class BlockFinder {
     const record = this.#build(page, page.page, offset, page.mode, 1, true);
     if (record === 0) return this.#exactAt(cpu, join(high, low), page.page * PAGE_SIZE + offset, 1, page.mode);
     page.alone.set(offset, record);
-    page.starts[offset >> 3]! |= 1 << (offset & 7);
     return record;
   }
 
@@ -163,6 +162,12 @@ export class BlockFinder {
     const { pageMarks, codeLines } = this.#services.memory;
     if (page < pageMarks.length) pageMarks[page]! &= ~PageMark.code;
     codeLines.delete(page);
+  }
+
+  /** A mark came or went at an offset of some page: what was decoded there is decoded again. */
+  remark(offset: number): void {
+    const { codeLines } = this.#services.memory;
+    for (const { page } of [...this.pages.pages()]) if (codeLines.get(page)?.covers(offset, offset + 1)) this.invalidate(page);
   }
 
   /**

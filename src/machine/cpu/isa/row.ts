@@ -83,6 +83,8 @@ export interface RowTraits {
   readonly return: boolean;
   /** A relative branch that may not be taken: the block goes on behind it. */
   readonly conditional: boolean;
+  /** One on a condition code, in the opcode's low bits. */
+  readonly jcc: boolean;
   /** A vector register takes part; then the operand size matters only if a general one (`general`) does too. */
   readonly vector: boolean;
   readonly general: boolean;
@@ -122,6 +124,7 @@ function traitsOf(name: string, operands: readonly string[], attribute: Readonly
     call: name === 'call' || name === 'call_rm',
     return: name === 'ret',
     conditional: relative && name !== 'jmp' && name !== 'call',
+    jcc: relative && /^j(?!mp$|cxz$)/.test(name),
     vector: operands.some((o) => /^[VWHPQ]/.test(o)),
     general: attribute.has('wide') || operands.some((o) => /^[EG]$/.test(o)),
     absolute: operands.some((o) => o[0] === 'O'),

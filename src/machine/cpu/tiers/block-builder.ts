@@ -2,12 +2,12 @@ import { PAGE_SIZE, RECORDS, RECORD_SIZE } from '../../memory/layout.ts';
 import type { LinearMemory } from '../../memory/linear-memory.ts';
 import { byteRegisterOffset } from '../cpu.ts';
 import type { Decoder } from '../isa/decoder.ts';
-import type { Row } from '../isa/row.ts';
 import * as L from '../layout.ts';
 import { isLegacyBranch, MARK_BREAKPOINT, MARK_LEGACY_BRANCH, Transfer, transferOf } from '../transfers.ts';
 import { quickNumber } from '../quick/helpers.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
-import { fusedHandler, handlerIndex, widthIndex } from './handlers.ts';
+import { Flow, FormDecoder } from './form-decoder.ts';
+import { fusedHandler, handlerIndex, operandBits, widthIndex } from './handlers.ts';
 import { BYTE_REGISTER, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_INDEX, REC_WHERE, recordFields, Source } from './record.ts';
 import { Special } from './specials.ts';
 
@@ -36,9 +36,6 @@ export interface BlockRequest {
   readonly trapAt: ((offset: number) => boolean) | undefined;
 }
 
-/** Jcc: not JMP, LOOP or JCXZ, whose opcodes name no condition. */
-const conditional = (row: Row): boolean => (row.opcode & 0xf0) === (row.map === 0 ? 0x70 : 0x80);
-
 /** Turns decoded instructions into records. Plain and fast: it runs once for all code that runs once. */
 export class BlockBuilder {
   readonly #u8: Uint8Array;
@@ -47,6 +44,7 @@ export class BlockBuilder {
   readonly #u32: Uint32Array;
   readonly #pages: CodePages;
   readonly #decoder: Decoder;
+  readonly #forms: FormDecoder;
   readonly #loadUnit: (unit: string) => void;
   #at = 0;
   /** Instructions in the block built last. */
@@ -65,6 +63,7 @@ export class BlockBuilder {
     this.#u32 = m.u32;
     this.#pages = pages;
     this.#decoder = decoder;
+    this.#forms = new FormDecoder(m);
   }
 
   /**
@@ -74,6 +73,9 @@ export class BlockBuilder {
   build(request: BlockRequest): number {
     const { page, mode, bytes, end } = request;
     const d = this.#decoder;
+    const forms = this.#forms;
+    const byForm = mode === 64 && bytes === this.#u8 && request.marked === undefined && !request.traced && request.trapAt === undefined;
+    const pageAt = request.at - request.offset;
     const start = page || request.kept ? this.#pages.nextRecord : RECORDS;
     this.#at = start;
     this.#emit(Special.head, request.offset);
@@ -99,6 +101,23 @@ export class BlockBuilder {
         this.#u32[(page.table >> 2) + offset] = this.#at;
       }
       newBlock = false;
+      if (byForm) {
+        const flow = forms.run(at, end, pageAt, this.#at, count, request.limit - total);
+        count += forms.instructions;
+        total += forms.instructions;
+        at = forms.at;
+        offset = at - pageAt;
+        this.#at = forms.record;
+        if (flow === Flow.ends) break;
+        if (flow === Flow.branches) {
+          count = 0;
+          newBlock = true;
+          if (page !== undefined) continue;
+          this.#fallThrough(offset, count, request);
+          break;
+        }
+        if (at >= end || total === request.limit) continue;
+      }
       const trap = request.trapAt !== undefined && request.trapAt(offset);
       const failure = trap ? undefined : d.decode(bytes, at, end, mode);
       if (failure === 'truncated') {
@@ -120,7 +139,6 @@ export class BlockBuilder {
         newBlock = true;
         continue;
       }
-      if (page) page.starts[offset >> 3]! |= 1 << (offset & 7);
       const transfer = request.traced && failure === undefined && !trap ? transferOf(d) : Transfer.none;
       const marked = request.marked !== undefined && request.marked(offset);
       const legacyBranch = request.legacyBranches && failure === undefined && !trap && isLegacyBranch(d);
@@ -138,6 +156,7 @@ export class BlockBuilder {
         break;
       }
       const flow = trap ? this.#trap(offset, count) : this.#instruction(offset, count);
+      if (byForm) forms.learn(d);
       at += d.length;
       offset += d.length;
       if (flow === 'ends') break;
@@ -221,7 +240,7 @@ export class BlockBuilder {
       }
       return 'ends';
     }
-    const bits = (traits.vector && !traits.general) || x87 ? 32 : traits.vector || traits.cmpxchg8b ? (d.opsize === 64 ? 64 : 32) : d.opsize;
+    const bits = operandBits(row, d.opsize);
     const next = offset + d.length;
     let form = 0;
     let base: number = L.SLOT_ZERO;
@@ -268,10 +287,10 @@ export class BlockBuilder {
     if (op === 0) throw new Error(`no handler for ${row.encoding} ${row.name}, ${bits} bits, form ${form}, variant ${extra}`);
     if (row.unit !== '') this.#loadUnit(row.unit);
     // A comparison right before, in the same block: both in one dispatch.
-    if (near && count > 1 && conditional(row)) {
+    if (near && count > 1 && traits.jcc) {
       const before = this.#at - RECORD_SIZE;
       const both = fusedHandler(this.#u16[before >> 1]!, d.opcode & 15);
-      if (both !== undefined) this.#u16[before >> 1] = both;
+      if (both !== 0) this.#u16[before >> 1] = both;
     }
     const rec = this.#at;
     this.#at = rec + RECORD_SIZE;

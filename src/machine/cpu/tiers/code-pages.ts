@@ -1,4 +1,4 @@
-import { CODE_TABLE_COUNT, CODE_TABLE_SIZE, CODE_TABLES, PAGE_SIZE, RECORDS, RECORDS_SIZE, RECORD_SIZE } from '../../memory/layout.ts';
+import { CODE_TABLE_COUNT, CODE_TABLE_SIZE, CODE_TABLES, RECORDS, RECORDS_SIZE, RECORD_SIZE } from '../../memory/layout.ts';
 import type { LinearMemory } from '../../memory/linear-memory.ts';
 import type { Insn } from '../isa/insn.ts';
 import { MAX_BLOCK } from './record.ts';
@@ -19,8 +19,6 @@ export interface CodePage {
   readonly mode: 16 | 32 | 64;
   /** Address of the table: for every byte offset the record of the block that starts there, or 0. */
   readonly table: number;
-  /** A bit for every byte offset at which a decoded instruction starts: which breakpoints concern this page. */
-  readonly starts: Uint8Array;
   /** Blocks of one instruction each that are executed alone (shadows, RF, steps), by offset. */
   readonly alone: Map<number, number>;
 }
@@ -70,7 +68,7 @@ export class CodePages {
     if (this.#freeTables.length === 0 && this.#nextTable === CODE_TABLE_COUNT) this.flush();
     const table = this.#freeTables.pop() ?? CODE_TABLES + this.#nextTable++ * CODE_TABLE_SIZE;
     this.#m.u32.fill(0, table >> 2, (table + CODE_TABLE_SIZE) >> 2);
-    const codePage: CodePage = { page, mode, table, starts: new Uint8Array(PAGE_SIZE / 8), alone: new Map() };
+    const codePage: CodePage = { page, mode, table, alone: new Map() };
     this.#pages.set(CodePages.key(page, mode), codePage);
     this.#byTable.set(table, codePage);
     this.stats.pages++;
@@ -127,7 +125,6 @@ export class CodePages {
       if (!codePage) continue;
       this.observer?.dropped(codePage);
       this.#m.u32.fill(0, codePage.table >> 2, (codePage.table + CODE_TABLE_SIZE) >> 2);
-      codePage.starts.fill(0);
       codePage.alone.clear();
       this.stats.invalidations++;
     }

@@ -55,6 +55,13 @@ export function handlerIndex(width: number, form: number, extra: number): number
 }
 export const widthIndex = (bits: number): number => (bits === 8 ? 0 : bits === 16 ? 1 : bits === 32 ? 2 : 3);
 
+/** The width of a row's handler at an operand size. A vector instruction's matters only where a general register takes part. */
+export function operandBits(row: Row, opsize: 8 | 16 | 32 | 64): 8 | 16 | 32 | 64 {
+  const { vector, general, x87, cmpxchg8b } = row.traits;
+  if ((vector && !general) || x87) return 32;
+  return vector || cmpxchg8b ? (opsize === 64 ? 64 : 32) : opsize;
+}
+
 const semanticsOf = (row: Row): Semantics => {
   const emit = semantics[row.name] ?? (row.vex ? semantics[row.name.slice(1)] : undefined);
   if (!emit) throw new Error(`row "${row.encoding}": no semantics named ${row.name}`);
@@ -152,8 +159,8 @@ const fusible = [/^cmp\.[023]\.(r|mb|mx)\.0\./, /^test\.[023]\.(r|mb)\.0\./, /^(
 /** Conditions that are one comparison: b ae e ne be a s ns l ge le g. */
 const fusedConditions = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];
 
-/** Number of the handler that does both, by `first * 16 + condition`; 0: none. */
-const fused = new Map<number, number>();
+/** Number of the handler that does both, by `first * 16 + condition`; 0: none. Special records and units' handlers are never first. */
+const fused = new Uint16Array(UNIT_FIRST * 16);
 
 /**
  * A comparison and the branch within its page that follows, in one dispatch: the two records stay as they are, only the
@@ -170,16 +177,14 @@ function addFusedPairs(list: Handler[]): void {
         branch.configure(m);
         branch.emit(m);
       };
-      fused.set(
-        first * 16 + cc,
-        list.push({ key: `${h.key}+${branch.key}`, class: RecordClass.instruction, configure: h.configure, emit, first: h }) - 1,
-      );
+      fused[first * 16 + cc] =
+        list.push({ key: `${h.key}+${branch.key}`, class: RecordClass.instruction, configure: h.configure, emit, first: h }) - 1;
     }
   }
 }
 
-/** The handler for the pair of a record's handler and a near branch on a condition, if there is one. */
-export const fusedHandler = (first: number, condition: number): number | undefined => fused.get(first * 16 + condition);
+/** The handler for the pair of a record's handler and a near branch on a condition; 0: there is none. */
+export const fusedHandler = (first: number, condition: number): number => (first < UNIT_FIRST ? fused[first * 16 + condition]! : 0);
 
 function buildAll(): Handler[] {
   const list = build();
