@@ -55,8 +55,16 @@ export const VMCS_COPIES = VECTOR_TABLES + VECTOR_TABLES_SIZE;
 export const VMCS_COPY_SIZE = 0x600;
 export const VMCS_COPY_COUNT = 40;
 
+/**
+ * How instructions are decoded by their form: four words for each map, opcode, prefix, REX.W, ModRM.reg and kind of ModRM (tiers/form.ts); a
+ * word by ModRM byte; and two words that the decoding loop returns. Caches.
+ */
+export const FORMS = 0x80_0000;
+export const FORM_MODRM = FORMS + (1 << 16) * 16;
+export const FORM_RESULT = FORM_MODRM + 256 * 4;
+
 /** Decoded code: page tables (4096 record addresses each) and records, both bump-allocated and flushed together. */
-export const CODE_TABLES = 0x80_0000;
+export const CODE_TABLES = 0x91_0000;
 export const CODE_TABLE_SIZE = PAGE_SIZE * 4;
 export const CODE_TABLE_COUNT = 3072;
 export const RECORDS = CODE_TABLES + CODE_TABLE_SIZE * CODE_TABLE_COUNT;
@@ -70,4 +78,4 @@ export const RAM = RECORDS + RECORDS_SIZE;
 export const MAX_RAM = 0xc000_0000 - 0x1000_0000;
 
 if (TLBS + MAX_CPUS * (TLB_PER_CPU + TLB_HALF_SIZE) > REGION_ENTRIES) throw new Error('layout: TLBs overlap region entries');
-if (VMCS_COPIES + VMCS_COPY_COUNT * VMCS_COPY_SIZE > CODE_TABLES) throw new Error('layout: copies of VMCSs overlap code tables');
+if (VMCS_COPIES + VMCS_COPY_COUNT * VMCS_COPY_SIZE > FORMS) throw new Error('layout: copies of VMCSs overlap forms');

@@ -10,7 +10,7 @@
  * processor does, never less. A half logs what was inserted, so flushing a nearly empty half costs nearly nothing.
  */
 import type { LinearAddr } from '../../memory/address.ts';
-import { CODE_TABLES, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_SIZE, MAX_CPUS, TLB_CONTEXTS, TLB_ENTRIES, TLB_ENTRY_SIZE } from '../../memory/layout.ts';
+import { FORMS, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_SIZE, MAX_CPUS, TLB_CONTEXTS, TLB_ENTRIES, TLB_ENTRY_SIZE } from '../../memory/layout.ts';
 import { TLB_HALF_SIZE, TLB_PER_CPU, TLBS } from '../../memory/layout.ts';
 import type { LinearMemory } from '../../memory/linear-memory.ts';
 import * as L from '../layout.ts';
@@ -36,7 +36,7 @@ const LOG_SIZE = 256;
 const HALVES = TLB_CONTEXTS * 2;
 /** The halves for alignment checking lie behind all others. */
 const ALIGN_HALVES = TLBS + MAX_CPUS * TLB_PER_CPU;
-if (ALIGN_HALVES + MAX_CPUS * TLB_HALF_SIZE > CODE_TABLES) throw new Error('tlb: alignment-check halves overlap code tables');
+if (ALIGN_HALVES + MAX_CPUS * TLB_HALF_SIZE > FORMS) throw new Error('tlb: alignment-check halves overlap forms');
 
 /** Addresses of the entries that may be valid in one half. */
 interface Half {
