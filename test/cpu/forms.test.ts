@@ -35,17 +35,21 @@ class Bench {
   }
 
   /** All that building from an offset leaves behind, as it is compared. */
-  build(offset: number, limit = MAX_BLOCK, exact = false): { first: number; instructions: number; end: number; records: Int32Array } {
+  build(
+    offset: number,
+    limit = MAX_BLOCK,
+    exact = false,
+  ): { first: number; instructions: number; end: number; records: Int32Array; earlier: readonly number[] } {
     const page = exact ? undefined : (this.pages.get(0, 64) ?? this.pages.create(0, 64));
     const from = exact ? RECORDS : this.pages.nextRecord;
     const words = limit * 16 + 16;
     this.m.i32.fill(0, from >> 2, (from >> 2) + words);
     const first = this.#builder.build({
-      bytes: this.m.u8, at: RAM + offset, end: RAM + PAGE_SIZE, offset, mode: 64, limit, page, kept: false, traced: false,
+      bytes: this.m.u8, at: RAM + offset, end: RAM + PAGE_SIZE, offset, mode: 64, limit, page, kept: false, traced: false, legacyBranches: false,
       marked: undefined, trapAt: this.#general ? () => false : undefined,
     }); // prettier-ignore
     const records = this.m.i32.slice(from >> 2, (from >> 2) + words);
-    return { first, instructions: this.#builder.instructions, end: this.#builder.end, records };
+    return { first, instructions: this.#builder.instructions, end: this.#builder.end, records, earlier: [...this.#builder.earlier] };
   }
 
   table(): Uint32Array {
@@ -75,7 +79,11 @@ class Comparison {
     const a = this.general.build(offset, limit, exact);
     const b = this.byForm.build(offset, limit, exact);
     const same =
-      a.first === b.first && a.instructions === b.instructions && a.end === b.end && Buffer.compare(bytesOf(a.records), bytesOf(b.records)) === 0;
+      a.earlier.join() === b.earlier.join() &&
+      a.first === b.first &&
+      a.instructions === b.instructions &&
+      a.end === b.end &&
+      Buffer.compare(bytesOf(a.records), bytesOf(b.records)) === 0;
     if (!same && this.differences.length < 5) {
       const n = a.records.findIndex((v, i) => v !== b.records[i]) & ~3;
       const show = (r: Int32Array): string => [...r.subarray(n, n + 4)].map((v) => (v >>> 0).toString(16)).join(' ');

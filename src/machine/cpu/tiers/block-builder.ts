@@ -63,7 +63,7 @@ export class BlockBuilder {
     this.#u32 = m.u32;
     this.#pages = pages;
     this.#decoder = decoder;
-    this.#forms = new FormDecoder(m);
+    this.#forms = new FormDecoder(m, this.earlier);
   }
 
   /**
@@ -74,7 +74,8 @@ export class BlockBuilder {
     const { page, mode, bytes, end } = request;
     const d = this.#decoder;
     const forms = this.#forms;
-    const byForm = mode === 64 && bytes === this.#u8 && request.marked === undefined && !request.traced && request.trapAt === undefined;
+    const plain = request.marked === undefined && !request.traced && !request.legacyBranches && request.trapAt === undefined;
+    const byForm = plain && mode === 64 && bytes === this.#u8;
     const pageAt = request.at - request.offset;
     const start = page || request.kept ? this.#pages.nextRecord : RECORDS;
     this.#at = start;

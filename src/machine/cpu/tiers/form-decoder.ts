@@ -25,6 +25,7 @@ export class FormDecoder {
   readonly #u16: Uint16Array;
   readonly #i32: Int32Array;
   readonly #loop: FormLoop;
+  readonly #earlier: number[];
   /** Slot of the instruction at which the last run stopped because its form is not known; -1: it did not. */
   #unknown = -1;
   /** After a run: where the next instruction is, where its record goes, and how many instructions there were. */
@@ -32,7 +33,9 @@ export class FormDecoder {
   record = 0;
   instructions = 0;
 
-  constructor(m: LinearMemory) {
+  /** @param earlier gets the targets of branches to pages before */
+  constructor(m: LinearMemory, earlier: number[]) {
+    this.#earlier = earlier;
     this.#u8 = m.u8;
     this.#u16 = m.u16;
     this.#i32 = m.i32;
@@ -74,12 +77,13 @@ export class FormDecoder {
     const immediate = (record + REC_IMM) >> 2;
     this.#u8[record + REC_B] = count;
     if ((form & Form.relative) !== 0) {
-      const target = (next + this.#i32[immediate]!) | 0;
+      const distance = this.#i32[immediate]!;
+      const target = (next + distance) | 0;
       this.#i32[(record + REC_DISP) >> 2] = target;
       if ((form & Form.linkable) !== 0 && target >= 0 && target < PAGE_SIZE) {
         this.#u16[record >> 1] = this.#i32[entry + 1]! >>> 16;
         if ((form & Form.condition) !== 0 && count > 1) this.#fuse(record - RECORD_SIZE, (slot >> 7) & 15);
-      }
+      } else if ((form & Form.linkable) !== 0 && distance < 0 && target < 0) this.#earlier.push(target);
     }
     if ((form & Form.call) !== 0) this.#i32[immediate] = next;
     else if ((form & Form.return) === 0) this.#i32[immediate] = 0;
