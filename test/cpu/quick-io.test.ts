@@ -45,6 +45,15 @@ describe('IN and OUT: quick and general', () => {
     { name: 'OUT DX, AX: nobody there', code: '66 ef', row: 'out_dx', prepare: dx(0x9999) },
     { name: 'OUT DX, AL: a timer begins at the exact time', code: '90 90 90 ee', row: 'out_dx', prepare: dx(0x40) },
     { name: 'OUT DX, AL: an interrupt becomes pending, and is taken', code: '90 ee', row: 'out_dx', prepare: uartInterrupts },
+    {
+      name: 'OUT DX, AL: an interrupt becomes pending, and waits for STI',
+      code: '90 ee 90 fb 90',
+      row: 'out_dx',
+      prepare(cpu, random, machine) {
+        uartInterrupts(cpu, random, machine);
+        cpu.sysflags &= ~Flag.IF;
+      },
+    },
     { name: 'IN at CPL 3 with IOPL 3', code: 'e4 61', row: 'in_imm', cpl: 3, prepare: (cpu) => (cpu.sysflags |= Flag.IOPL) },
     { name: 'OUT at CPL 3 with IOPL 3', code: 'e6 80', row: 'out_imm', cpl: 3, prepare: (cpu) => (cpu.sysflags |= Flag.IOPL) },
     {

@@ -1,7 +1,7 @@
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import { CPU_BLOCK_SIZE, CPU_BLOCKS, TLB_ENTRIES, TLB_HALF_SIZE, TLB_PER_CPU, TLBS } from '../../memory/layout.ts';
-import { CR4, VmxMode } from '../cpu.ts';
+import { CR4, Flag, VmxMode } from '../cpu.ts';
 import * as L from '../layout.ts';
 import { HOST_DELTA, READ_TAG, WRITE_TAG } from '../mmu/tlb.ts';
 import { FlagValues } from '../tiers/flag-values.ts';
@@ -88,6 +88,12 @@ export class CpuCode extends FlagValues {
       const at = w.add(w.wrap(linear), w.i32(n * 8));
       return w.add(at, w.select(w.ltU(w.and(at, w.i32(0xfff)), low), second, first));
     };
+  }
+
+  /** Nonzero when the boundary is to be looked at before the next instruction: boundary.ts, `calls`. */
+  calls(): Value {
+    const waits = w.eqz(w.or(w.and(this.u32(L.SYSFLAGS), w.i32(Flag.IF)), w.eq(this.u32(L.VMX_MODE), w.i32(VmxMode.nonRoot))));
+    return w.and(this.u32(L.PENDING), w.select(waits, w.i32(~L.Pending.interrupt), w.i32(-1)));
   }
 
   /** Gives up in VMX non-root operation: the instruction may cause a VM exit or see other values there. */

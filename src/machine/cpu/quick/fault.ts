@@ -34,7 +34,7 @@ export function fault(q: Quick): void {
   // A tick, but no retired instruction.
   q.setU32(L.LEFT, w.sub(w.sub(q.left, before), w.i32(1)));
   q.setU64(L.NOT_RETIRED, w.add(q.u64(L.NOT_RETIRED), w.i64(1)));
-  f.return(w.select(w.or(w.load32(w.i32(0), LEAVE), q.u32(L.PENDING)), w.i32(Exit.stop), w.i32(0)));
+  f.return(w.select(w.or(w.load32(w.i32(0), LEAVE), q.calls()), w.i32(Exit.stop), w.i32(0)));
 }
 
 export const RAISE_PARAMS = ['i32', 'i32', 'i32', 'i32', 'i32'] as const;

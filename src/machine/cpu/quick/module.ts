@@ -61,7 +61,7 @@ function helper(): FunctionBuilder {
   });
   f.if(done, () => {
     // As after every helper: the run loop looks at what is pending, and at what executes instructions one by one.
-    const asked = w.or(w.load32(w.i32(0), LEAVE), q.u32(L.PENDING));
+    const asked = w.or(w.load32(w.i32(0), LEAVE), q.calls());
     const single = w.or(w.and(q.u32(L.SYSFLAGS), w.i32(Flag.TF)), w.and(q.u32(L.INTERRUPTIBILITY), w.i32(3)));
     f.if(w.eqz(w.or(asked, single)), () => {
       f.if(w.eqz(w.and(q.u32(L.SYSFLAGS), w.i32(Flag.RF))), () => f.return(w.i32(0)));
