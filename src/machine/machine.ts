@@ -30,6 +30,7 @@ import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import type { BreakpointPlace, Debuggable, StopReason, Watchpoint } from './stop.ts';
 import type { Firmware } from './uefi/firmware.ts';
 import { vmxInstructions } from './vmx/instructions.ts';
+import { writeFieldTable } from './vmx/field-table.ts';
 import { createPreemptionTimer } from './vmx/preemption-timer.ts';
 import { Watchpoints } from './watchpoints.ts';
 
@@ -87,6 +88,7 @@ export class Machine implements Debuggable, MachineServices {
     this.log = log;
     this.linear = new LinearMemory(ramSize);
     this.memory = new PhysicalMemory(this.linear, log);
+    writeFieldTable(this.linear, model);
     this.ports = new PortSpace(log);
     this.clock = new EventClock(options.startDate);
     this.cpus = Array.from({ length: cpus }, (_, n) => new Cpu(n, this.linear, model, this));

@@ -10,6 +10,7 @@ import * as L from '../../src/machine/cpu/layout.ts';
 import { systemInstructions } from '../../src/machine/cpu/system/index.ts';
 import { selectTlb, syncContext } from '../../src/machine/cpu/mmu/tlb.ts';
 import type { Machine } from '../../src/machine/machine.ts';
+import { vmxInstructions } from '../../src/machine/vmx/instructions.ts';
 import type { Snapshot } from '../../src/machine/snapshot.ts';
 import { bareMachine, CODE, DATA, STACK } from '../support/bare-machine.ts';
 import { bytes, cpuState, numbers } from './pair.ts';
@@ -46,7 +47,7 @@ let machines: readonly { readonly machine: Machine; readonly fresh: Snapshot }[]
 
 function makeMachines(): NonNullable<typeof machines> {
   // A machine takes its instructions from these tables when it is made.
-  const tables: readonly Record<string, Helper>[] = [systemInstructions, controlInstructions];
+  const tables: readonly Record<string, Helper>[] = [systemInstructions, controlInstructions, vmxInstructions];
   const originals = tables.map((table) => ({ ...table }));
   for (const table of tables) for (const [row, helper] of Object.entries(table)) table[row] = counted(row, helper);
   try {

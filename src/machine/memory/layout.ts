@@ -54,6 +54,9 @@ export const VECTOR_TABLES_SIZE = 0x1_0000;
 export const VMCS_COPIES = VECTOR_TABLES + VECTOR_TABLES_SIZE;
 export const VMCS_COPY_SIZE = 0x600;
 export const VMCS_COPY_COUNT = 40;
+/** The fields of a VMCS by encoding (vmx/field-table.ts), 16 bits each. Constants of the CPU model. */
+export const FIELD_TABLE = VMCS_COPIES + VMCS_COPY_COUNT * VMCS_COPY_SIZE;
+export const FIELD_TABLE_SIZE = 0x800;
 
 /**
  * How instructions are decoded by their form: four words for each map, opcode, prefix, REX.W, ModRM.reg and kind of ModRM (tiers/form.ts); a
@@ -71,11 +74,14 @@ export const RECORDS = CODE_TABLES + CODE_TABLE_SIZE * CODE_TABLE_COUNT;
 export const RECORD_SIZE = 16;
 export const RECORDS_SIZE = 48 << 20;
 
-/** Guest physical address 0. RAM is contiguous from here. */
-export const RAM = RECORDS + RECORDS_SIZE;
-
 /** RAM may not reach the PCI hole, and all of it must fit a 32-bit linear memory. */
 export const MAX_RAM = 0xc000_0000 - 0x1000_0000;
 
+/** A byte for each page of RAM: what writes to it must be seen for (mmu/locate.ts: `PageMark`). */
+export const PAGE_MARKS = RECORDS + RECORDS_SIZE;
+
+/** Guest physical address 0. RAM is contiguous from here. */
+export const RAM = PAGE_MARKS + MAX_RAM / PAGE_SIZE;
+
 if (TLBS + MAX_CPUS * (TLB_PER_CPU + TLB_HALF_SIZE) > REGION_ENTRIES) throw new Error('layout: TLBs overlap region entries');
-if (VMCS_COPIES + VMCS_COPY_COUNT * VMCS_COPY_SIZE > FORMS) throw new Error('layout: copies of VMCSs overlap forms');
+if (FIELD_TABLE + FIELD_TABLE_SIZE > FORMS) throw new Error('layout: the table of VMCS fields overlaps forms');

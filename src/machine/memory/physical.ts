@@ -2,7 +2,7 @@ import type { Log } from '../log.ts';
 import type { PhysAddr } from './address.ts';
 import type { CodeLines } from './code-lines.ts';
 import type { LinearMemory } from './linear-memory.ts';
-import { PAGE_SIZE, RAM } from './layout.ts';
+import { PAGE_MARKS, PAGE_SIZE, RAM } from './layout.ts';
 
 /** A device's claim on physical addresses, page-aligned. Sizes are 1, 2, 4 or 8 bytes; 8 goes as two halves of 4. */
 export interface MmioRange {
@@ -39,7 +39,7 @@ export class PhysicalMemory {
   constructor(linear: LinearMemory, log: Log) {
     this.linear = linear;
     this.#log = log;
-    this.pageMarks = new Uint8Array(linear.ramSize / PAGE_SIZE);
+    this.pageMarks = linear.u8.subarray(PAGE_MARKS, PAGE_MARKS + linear.ramSize / PAGE_SIZE).fill(0);
     this.#holesBegin = linear.ramSize;
   }
 

@@ -7,7 +7,8 @@ import type { PhysAddr } from '../memory/address.ts';
  * of the block holds it.
  */
 const VMXON_POINTER = L.VMX_STATE; // u64
-const VMCS_POINTER = L.VMX_STATE + 0x8; // u64, all ones: no current VMCS
+/** u64, all ones: no current VMCS. */
+export const VMCS_POINTER = L.VMX_STATE + 0x8;
 const NMI_UNBLOCKED_RIP = L.VMX_STATE + 0x10; // u64: linear address of an IRET that removed blocking by NMI, see below
 const EXIT_COUNT = L.VMX_STATE + 0x18; // u32: VM exits since VMXON, for `monitor`
 const ENTRY_COUNT = L.VMX_STATE + 0x1c; // u32

@@ -7,6 +7,7 @@ import type { Quick } from './quick.ts';
 import { movFromSegment, rdmsr, readBase, swapgs, writeBase, wrmsr } from './segment-registers.ts';
 import { int3, intN } from './software-interrupts.ts';
 import { rdtsc, rdtscp } from './time.ts';
+import { vmread, vmwrite } from './vmcs-access.ts';
 
 /** Instructions that have a quick way, by row name, or by that and the operand size. Its number in the record is the place here, from 1 on. */
 export const quickHelpers: Readonly<Record<string, (q: Quick) => void>> = {
@@ -38,6 +39,8 @@ export const quickHelpers: Readonly<Record<string, (q: Quick) => void>> = {
   wrgsbase64: writeBase(L.GS, 64),
   int_n: intN,
   int3,
+  vmread,
+  vmwrite,
   iret64: (q) => q.f.return(q.run('iret')),
   ...ioHelpers,
 };

@@ -43,6 +43,9 @@ export class Quick extends CpuCode {
   rm(): Value {
     return w.add(this.c, w.shl(w.and(w.load8u(this.record, REC_INDEX), w.i32(15)), w.i32(3)));
   }
+  reg(): Value {
+    return w.add(this.c, w.shl(this.regNumber(), w.i32(3)));
+  }
   regNumber(): Value {
     return w.shrU(w.load8u(this.record, REC_INDEX), w.i32(4));
   }

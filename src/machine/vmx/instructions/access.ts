@@ -1,9 +1,7 @@
 import { VmxMode, type Cpu } from '../../cpu/cpu.ts';
 import type { HelperTable } from '../../cpu/helper.ts';
-import type { Insn } from '../../cpu/isa/insn.ts';
 import { readRm, writeRm } from '../../cpu/system/operands.ts';
 import { hasVmxFeature } from '../features.ts';
-import { ENCODINGS, FieldEntry, fieldTable } from '../field-table.ts';
 import { vmFail, vmFailInvalid, vmSucceed } from '../failure.ts';
 import { VmError } from '../reasons.ts';
 import { linkedVmcs } from '../shadow-vmcs.ts';
@@ -28,52 +26,12 @@ function vmcsFor(cpu: Cpu, instruction: string): Vmcs | undefined {
 
 const UNSUPPORTED = 'the encoding must name a VMCS component that this processor supports';
 
-/** The entry of the field that a register names in 64-bit mode, if it allows what `flag` says; 0: the general way finds out why. */
-function quickEntry(cpu: Cpu, register: number, flag: number): number {
-  const slot = (cpu.block >> 2) + register * 2;
-  const encoding = cpu.m.u32[slot]!;
-  if (!cpu.code64 || cpu.m.u32[slot + 1] !== 0 || encoding >= ENCODINGS || (encoding & 1) !== 0) return 0;
-  const entry = fieldTable(cpu.model)[encoding >> 1]!;
-  return (entry & flag) !== 0 ? entry : 0;
-}
-
-/** Between a whole field and a register, in halves. False: nothing was done. */
-function quickRead(cpu: Cpu, insn: Insn, vmcs: Vmcs): boolean {
-  const entry = insn.isMemory ? 0 : quickEntry(cpu, insn.reg, FieldEntry.readable);
-  if (entry === 0) return false;
-  const { u32 } = cpu.m;
-  const from = vmcs.word + ((entry & FieldEntry.offset) >> 2);
-  const to = (cpu.block >> 2) + insn.rm * 2;
-  const unused = entry & FieldEntry.unused;
-  u32[to] = unused === 3 ? u32[from]! & 0xffff : u32[from]!;
-  u32[to + 1] = unused === 0 ? u32[from + 1]! : 0;
-  return true;
-}
-
-function quickWrite(cpu: Cpu, insn: Insn, vmcs: Vmcs): boolean {
-  const entry = insn.isMemory ? 0 : quickEntry(cpu, insn.reg, FieldEntry.writable);
-  if (entry === 0) return false;
-  const { u16, u32 } = cpu.m;
-  const from = (cpu.block >> 2) + insn.rm * 2;
-  const to = vmcs.word + ((entry & FieldEntry.offset) >> 2);
-  const unused = entry & FieldEntry.unused;
-  if (unused === 3) u16[to * 2] = u32[from]!;
-  else u32[to] = u32[from]!;
-  if (unused === 0) u32[to + 1] = u32[from + 1]!;
-  vmcs.touch();
-  return true;
-}
-
-/** VMREAD and VMWRITE: SDM Vol. 3, 31.3. The field's encoding is in ModRM.reg, the other operand in ModRM.rm. */
+/** VMREAD and VMWRITE: SDM Vol. 3, 31.3. The field's encoding is in ModRM.reg, the other operand in ModRM.rm. The frequent case has a quick way, cpu/quick/vmcs-access.ts. */
 export const accessInstructions: HelperTable = {
   vmread(cpu, insn) {
     requireRoot(cpu);
     const vmcs = vmcsFor(cpu, 'vmread');
     if (!vmcs) return;
-    if (quickRead(cpu, insn, vmcs)) {
-      vmSucceed(cpu);
-      return;
-    }
     const { encoding, component } = componentOperand(cpu, insn.reg);
     if (!component) {
       const details = { rule: 'vmread.component', title: UNSUPPORTED, section: '31.3 VMREAD', detail: `encoding ${hex(encoding)}` };
@@ -89,10 +47,6 @@ export const accessInstructions: HelperTable = {
     requireRoot(cpu);
     const vmcs = vmcsFor(cpu, 'vmwrite');
     if (!vmcs) return;
-    if (quickWrite(cpu, insn, vmcs)) {
-      vmSucceed(cpu);
-      return;
-    }
     const value = readRm(cpu, insn, operandBits(cpu));
     const { encoding, component } = componentOperand(cpu, insn.reg);
     if (!component) {
