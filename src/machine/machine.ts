@@ -9,7 +9,8 @@ import { stringInstructions } from './cpu/instructions/strings.ts';
 import type { KernelBoot } from './boot/kernel.ts';
 import type { CpuModel } from './cpu/models/model.ts';
 import { createOverflowTimer } from './cpu/perfmon/counters.ts';
-import { flushTlbAll, resetTlb } from './cpu/mmu/tlb.ts';
+import { resetTlb } from './cpu/mmu/contexts.ts';
+import { flushTlbAll } from './cpu/mmu/tlb.ts';
 import { Runner } from './cpu/runner.ts';
 import { systemInstructions } from './cpu/system/index.ts';
 import type { Accel } from './cpu/tiers/regions/cache.ts';
@@ -103,6 +104,7 @@ export class Machine implements Debuggable, MachineServices {
       stopAt: (cpu, linear) => this.#stopAt(cpu, linear),
       watches: (cpu, linear, size, write) =>
         (this.#watchpoints.size > 0 && this.#watchpoints.hit(linear, size, write) !== undefined) || hitsDataBreakpoint(cpu, linear, size, write),
+      watchesData: () => this.#watchpoints.size > 0,
       catchesInstructions: () => this.#stopNames.size > 0,
       stopAtInstruction: (cpu, { name }) => (this.#stopNames.has(name) ? { kind: 'vmx-instruction', cpu: cpu.index, name } : undefined),
       stopped: (reason) => this.#stop(reason),

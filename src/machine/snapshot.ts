@@ -1,5 +1,5 @@
 import { restoreGuestHooks } from './vmx/hooks.ts';
-import { resetTlb } from './cpu/mmu/tlb.ts';
+import { resetTlb } from './cpu/mmu/contexts.ts';
 import { watchLegacyBranches } from './cpu/mpx/state.ts';
 import type { Plain } from './devices/device.ts';
 import type { Machine } from './machine.ts';

@@ -2,7 +2,7 @@ import type { DebuggedMachine } from '../../src/gdbstub/machine/debugged-machine
 import { Activity, Cpu, EFER } from '../../src/machine/cpu/cpu.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
 import { cpuModel } from '../../src/machine/cpu/models/index.ts';
-import { resetTlb } from '../../src/machine/cpu/mmu/tlb.ts';
+import { resetTlb } from '../../src/machine/cpu/mmu/contexts.ts';
 import { LinearMemory } from '../../src/machine/memory/linear-memory.ts';
 import { PhysicalMemory } from '../../src/machine/memory/physical.ts';
 import { PortSpace } from '../../src/machine/memory/ports.ts';

@@ -176,24 +176,27 @@ describe('translations', () => {
     expect(known(cpu, 0x3000)).toBe(false);
   });
 
-  it.each<[string, bigint, bigint, bigint, number, string]>([
-    ['address', 0n, 0n, 0x1000n, 0, 'ok'],
+  it.each<[string, bigint, bigint, bigint, number, string, boolean?]>([
+    ['address', 0n, 0n, 0x4fffn, 0, 'ok'],
+    ['another address', 0n, 0n, 0x3000n, 0, 'ok', true],
+    ['address of another PCID', 0n, 5n, 0x4000n, CR4.PCIDE, 'ok', true],
     ['address, non-canonical', 0n, 0n, 0x8000_0000_0000n, 0, '#GP'],
     ['context', 1n, 0n, 0x8000_0000_0000n, 0, 'ok'],
     ['context with a PCID and PCIDs off', 1n, 5n, 0n, 0, '#GP'],
-    ['context with a PCID and PCIDs on', 1n, 5n, 0n, CR4.PCIDE, 'ok'],
+    ['context with a PCID and PCIDs on', 1n, 5n, 0n, CR4.PCIDE, 'ok', true],
+    ['context in use and PCIDs on', 1n, 0n, 0n, CR4.PCIDE, 'ok'],
     ['all with globals', 2n, 5n, 0n, 0, 'ok'],
     ['all', 3n, 0n, 0n, 0, 'ok'],
     ['type 4', 4n, 0n, 0n, 0, '#GP'],
     ['reserved bits', 2n, 0x1000n, 0n, 0, '#GP'],
-  ])('INVPCID: %s', (_, type, pcid, linear, cr4, expected) => {
+  ])('INVPCID: %s', (_, type, pcid, linear, cr4, expected, spared = false) => {
     const { cpu, machine } = setUp({ cr4 });
     machine.memory.write64(0x1000, pcid);
     machine.memory.write64(0x1008, linear);
     readLinear(cpu, 0x4000n, 4);
     cpu.setGpr(RBX, type);
     expect(run(cpu, memoryInsn('invpcid', 0x1000n, { reg: RBX }))).toBe(expected);
-    expect(known(cpu, 0x4000)).toBe(expected !== 'ok');
+    expect(known(cpu, 0x4000)).toBe(expected !== 'ok' || spared);
   });
 });
 

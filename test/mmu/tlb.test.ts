@@ -1,25 +1,20 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CR0, CR4, Flag, type Cpu } from '../../src/machine/cpu/cpu.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
+import { flushContexts, flushTlb, flushTlbPage, resetTlb, switchContext, syncContext } from '../../src/machine/cpu/mmu/contexts.ts';
 import {
   CODE_ENTRIES,
   CODE_TABLE,
   dropPage,
   flushCodeTlb,
-  flushContexts,
-  flushTlb,
   flushTlbAll,
-  flushTlbPage,
   HOST_PAGE,
   insertCode,
   insertData,
   noteBigPage,
   PHYS_PAGE,
   READ_TAG,
-  resetTlb,
   selectTlb,
-  switchContext,
-  syncContext,
   tlbHalf,
   WRITE_TAG,
 } from '../../src/machine/cpu/mmu/tlb.ts';
@@ -234,7 +229,7 @@ describe('contexts', () => {
   });
 
   it('are reused least recently used first, emptied', () => {
-    for (const key of ['a', 'b', 'c', 'd']) {
+    for (const key of ['a', 'b', 'c', 'd', 'f', 'g', 'h', 'i']) {
       switchContext(cpu, key);
       insertData(cpu, 0x5000n, 0x1000, 1, true, true);
     }
@@ -244,7 +239,7 @@ describe('contexts', () => {
     for (const [key, expected] of [
       ['a', true],
       ['c', true],
-      ['d', true],
+      ['i', true],
       ['b', false],
     ] as const) {
       switchContext(cpu, key);

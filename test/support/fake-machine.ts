@@ -12,7 +12,7 @@ import type { MachineServices } from '../../src/machine/machine-services.ts';
 import { LinearMemory } from '../../src/machine/memory/linear-memory.ts';
 import { PhysicalMemory } from '../../src/machine/memory/physical.ts';
 import { PortSpace } from '../../src/machine/memory/ports.ts';
-import { resetTlb } from '../../src/machine/cpu/mmu/tlb.ts';
+import { resetTlb } from '../../src/machine/cpu/mmu/contexts.ts';
 import type { Probe } from '../../src/machine/probe.ts';
 
 /** Time moves only by `advance`, which fires the timers that fall due, in order. */

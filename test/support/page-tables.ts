@@ -1,7 +1,8 @@
 /** Page tables built by hand for tests, and CPUs put into a paging mode without going through the guest's instructions. */
 import { CR0, CR4, EFER, type Cpu } from '../../src/machine/cpu/cpu.ts';
 import * as L from '../../src/machine/cpu/layout.ts';
-import { selectTlb, syncContext } from '../../src/machine/cpu/mmu/tlb.ts';
+import { syncContext } from '../../src/machine/cpu/mmu/contexts.ts';
+import { selectTlb } from '../../src/machine/cpu/mmu/tlb.ts';
 import { setPdpte } from '../../src/machine/cpu/mmu/pdptes.ts';
 import type { FakeMachine } from './fake-machine.ts';
 

@@ -7,7 +7,7 @@ import { cr0Violation, cr4Fixed1, cr4Violation } from '../vmx/fixed-bits.ts';
 import { CR0, CR4, EFER, VmxMode, type Cpu } from './cpu.ts';
 import { gp } from './fault.ts';
 import * as L from './layout.ts';
-import { flushTlb, syncContext } from './mmu/tlb.ts';
+import { syncContext } from './mmu/contexts.ts';
 import { loadPdptes } from './mmu/pdptes.ts';
 import type { CpuModel } from './models/model.ts';
 import { xdDisabled } from './msr/platform.ts';
@@ -73,8 +73,7 @@ export function writeCr3(cpu: Cpu, value: bigint): void {
   if (cpu.longMode && next >> BigInt(cpu.model.physicalBits) !== 0n) throw gp();
   if (cpu.pagingOn && !cpu.longMode && (cpu.cr4bits & CR4.PAE) !== 0) loadPdptes(cpu, next);
   cpu.cr3 = next;
-  if (!pcid || (value & NO_FLUSH) === 0n) flushTlb(cpu);
-  syncContext(cpu);
+  syncContext(cpu, !pcid || (value & NO_FLUSH) === 0n);
 }
 
 export function writeCr4(cpu: Cpu, value: bigint): void {

@@ -124,8 +124,7 @@ export class Cpu {
   irq!: InterruptSource;
   /** The FERR# pin, which says that an unmasked x87 exception waits while CR0.NE is clear; wired by the machine. */
   ferr: (asserted: boolean) => void = () => {};
-  /** The VMX hooks while in VMX non-root operation, else null (kept by vmx/, restored from VMX_MODE). */
-  guest: GuestHooks | null = null;
+  #guest: GuestHooks | null = null;
   /** The quick ways in WebAssembly; set by the runner, undefined without one. */
   quick: QuickFunctions | undefined;
   readonly segments: readonly Segment[];
@@ -139,6 +138,15 @@ export class Cpu {
     this.model = model;
     this.machine = machine;
     this.segments = Array.from({ length: 8 }, (_, n) => new Segment(m, this.block + L.SEGMENTS + n * L.SEGMENT_SIZE));
+  }
+
+  /** The VMX hooks while in VMX non-root operation, else null (kept by vmx/, restored from VMX_MODE). */
+  get guest(): GuestHooks | null {
+    return this.#guest;
+  }
+  set guest(hooks: GuestHooks | null) {
+    this.#guest = hooks;
+    this.setU32(L.NESTED, hooks?.nested ? 1 : 0);
   }
 
   /** Raw slots by block offset. */

@@ -94,6 +94,8 @@ export const NOT_RETIRED = 0x3d0;
 /** 1 while a performance counter that is on counts at one privilege level only (u32), and while an overflow waits for HLT to end (u32). */
 export const COUNTERS_FILTERED = 0x3d8;
 export const COUNTERS_ASLEEP = 0x3dc;
+/** In VMX non-root operation, nonzero when physical addresses are translated again, by EPT or for the APIC-access page (u32). */
+export const NESTED = 0x3e0;
 
 /** Plain MSR storage, 8 bytes each; `cpu/msr.ts` gives each architectural MSR its index. */
 export const MSRS = 0x400;

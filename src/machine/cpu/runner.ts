@@ -1,4 +1,4 @@
-import { CPU_BLOCKS, CPU_BLOCK_SIZE, LEAVE, OBSERVED, RECORD_CLASSES, RECORD_SIZE, RESUMED, RUN_END } from '../memory/layout.ts';
+import { CPU_BLOCKS, CPU_BLOCK_SIZE, FORCED, LEAVE, OBSERVED, RECORD_CLASSES, RECORD_SIZE, RESUMED, RUN_END, WATCHED } from '../memory/layout.ts';
 import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { MachineServices } from '../machine-services.ts';
 import type { Probe } from '../probe.ts';
@@ -28,6 +28,7 @@ import { handlerClass, handlers, recordClasses } from './tiers/handlers.ts';
 import type { RunFunction } from './tiers/interpreter.ts';
 import { instantiateInterpreter } from './tiers/interpreter.ts';
 import { BUDGET_FLOOR, Exit, MAX_BLOCK, REC_A, REC_B, REC_BASE, REC_DISP, REC_IMM, REC_WHERE, RecordClass } from './tiers/record.ts';
+import { publishReservedBits } from './mmu/walk.ts';
 import { withQuick } from './quick/module.ts';
 import { Special } from './tiers/specials.ts';
 import type { Accel } from './tiers/regions/cache.ts';
@@ -57,6 +58,8 @@ export interface RunnerClient {
   stopAt(cpu: Cpu, linear: bigint): StopReason | undefined;
   /** Does a data access hit a watchpoint? Called only while there are any, before the access. */
   watches(cpu: Cpu, linear: bigint, size: number, write: boolean): boolean;
+  /** Could `watches` say so of any access now? The guest's own breakpoints apart. */
+  watchesData(): boolean;
   /** Could `stopAtInstruction` stop at any instruction now? */
   catchesInstructions(): boolean;
   /** An instruction written in TypeScript is about to execute: a reason stops before it. */
@@ -126,6 +129,8 @@ export class Runner {
     this.finder = new BlockFinder(m, services, (unit) => units.load(unit));
     this.regions = new RegionCache(m, this.finder.pages, units.table, functions, { ...defaultAccel, ...accel });
     this.finder.loops = this.regions;
+    publishReservedBits(m, services.cpus[0]!.model);
+    m.u32[FORCED >> 2] = this.regions.forced ? 1 : 0;
     this.#run = instantiateInterpreter(m, functions, units);
   }
 
@@ -303,6 +308,7 @@ export class Runner {
     this.#m.u32[(RUN_END >> 2) + 1] = end / 0x1_0000_0000;
     this.#m.u32[OBSERVED >> 2] = this.#exact || seesQuickWays(this.#services.probe) || this.#client.catchesInstructions() ? 1 : 0;
     this.#m.i32[RESUMED >> 2] = NEVER;
+    this.#m.u32[WATCHED >> 2] = this.#client.watchesData() ? 1 : 0;
     const code = this.#run(cpu.block, record, budget, floor);
     this.#calloutRecord = OUTSIDE;
     const left = cpu.u32(L.LEFT) | 0;

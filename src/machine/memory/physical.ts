@@ -2,7 +2,7 @@ import type { Log } from '../log.ts';
 import type { PhysAddr } from './address.ts';
 import type { CodeLines } from './code-lines.ts';
 import type { LinearMemory } from './linear-memory.ts';
-import { PAGE_MARKS, PAGE_SIZE, RAM } from './layout.ts';
+import { PAGE_MARKS, PAGE_SIZE, PLAIN_AGAIN, PLAIN_BYTES, PLAIN_END, RAM } from './layout.ts';
 
 /** A device's claim on physical addresses, page-aligned. Sizes are 1, 2, 4 or 8 bytes; 8 goes as two halves of 4. */
 export interface MmioRange {
@@ -28,7 +28,7 @@ export class PhysicalMemory {
   readonly #log: Log;
   readonly #mmio: MmioRange[] = [];
   /** Below and from there on RAM is just RAM: what devices claim of it lies between. */
-  #holesBegin: number;
+  #holesBegin = 0;
   #holesEnd = 0;
   /** Set by the machine: pages with decoded code are marked 1, watched pages 2. */
   readonly pageMarks: Uint8Array;
@@ -40,7 +40,7 @@ export class PhysicalMemory {
     this.linear = linear;
     this.#log = log;
     this.pageMarks = linear.u8.subarray(PAGE_MARKS, PAGE_MARKS + linear.ramSize / PAGE_SIZE).fill(0);
-    this.#holesBegin = linear.ramSize;
+    this.#findHoles();
   }
 
   get ramSize(): number {
@@ -62,6 +62,11 @@ export class PhysicalMemory {
     const holes = this.#mmio.filter((r) => r.base < this.linear.ramSize);
     this.#holesBegin = Math.min(this.linear.ramSize, ...holes.map((r) => r.base));
     this.#holesEnd = Math.max(0, ...holes.map((r) => r.base + r.length));
+    // For emitted code.
+    const { u64, ramSize } = this.linear;
+    u64[PLAIN_END >> 3] = BigInt(this.#holesBegin);
+    u64[PLAIN_AGAIN >> 3] = BigInt(this.#holesEnd);
+    u64[PLAIN_BYTES >> 3] = BigInt(Math.max(0, ramSize - this.#holesEnd));
   }
 
   /** RAM for certain, without looking at the devices. False may mean anything. */

@@ -1,5 +1,5 @@
 import type { Cpu } from '../cpu/cpu.ts';
-import { flushContexts, flushTlb, switchContext } from '../cpu/mmu/tlb.ts';
+import { flushContexts, flushTlb, switchContext } from '../cpu/mmu/contexts.ts';
 import { Secondary } from './controls.ts';
 import { secondaryControls } from './execution-controls.ts';
 import { F } from './fields.ts';

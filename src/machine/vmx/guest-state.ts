@@ -2,7 +2,7 @@ import { CR0, CR4, EFER, Interruptibility, type Cpu } from '../cpu/cpu.ts';
 import { setBreakpointRegister } from '../cpu/debug-registers.ts';
 import * as L from '../cpu/layout.ts';
 import { getPdpte, readPdptes, setPdpte } from '../cpu/mmu/pdptes.ts';
-import { syncContext } from '../cpu/mmu/tlb.ts';
+import { syncContext } from '../cpu/mmu/contexts.ts';
 import { setConfig } from '../cpu/mpx/state.ts';
 import { MsrSlot, msrSlotOffset } from '../cpu/msr.ts';
 import { loadPerfGlobalCtrl, storeCpl } from '../cpu/perfmon/counters.ts';

@@ -1,4 +1,5 @@
-import { selectTlb, switchContext } from '../cpu/mmu/tlb.ts';
+import { switchContext, syncContext } from '../cpu/mmu/contexts.ts';
+import { selectTlb } from '../cpu/mmu/tlb.ts';
 import { openApicWindow, translateApicAccess } from './apic/access-page.ts';
 import { ROOT_CONTEXT, selectGuestContext } from './address-space.ts';
 import { VmxMode, type Cpu } from '../cpu/cpu.ts';
@@ -61,5 +62,6 @@ export function restoreGuestHooks(cpu: Cpu): void {
   cpu.guest = inGuest ? guestHooksFor(cpu, guestVmcs(cpu)) : null;
   if (inGuest) selectGuestContext(cpu, guestVmcs(cpu));
   else switchContext(cpu, ROOT_CONTEXT);
+  syncContext(cpu);
   selectTlb(cpu);
 }

@@ -1,7 +1,7 @@
 import { Activity, CR4, EFER, type Cpu } from '../cpu/cpu.ts';
 import * as L from '../cpu/layout.ts';
 import { pdpteValid, readPdptes, setPdpte } from '../cpu/mmu/pdptes.ts';
-import { syncContext } from '../cpu/mmu/tlb.ts';
+import { syncContext } from '../cpu/mmu/contexts.ts';
 import { MsrSlot, msrSlotOffset } from '../cpu/msr.ts';
 import { loadPerfGlobalCtrl, storeCpl } from '../cpu/perfmon/counters.ts';
 import { updateMode } from '../cpu/system/segments.ts';

@@ -1,7 +1,7 @@
 import type { Cpu } from '../cpu/cpu.ts';
 import { ud } from '../cpu/fault.ts';
 import type { CpuModel } from '../cpu/models/model.ts';
-import { syncContext } from '../cpu/mmu/tlb.ts';
+import { syncContext } from '../cpu/mmu/contexts.ts';
 import { vmxCapabilityMsr } from './capabilities.ts';
 import { Secondary } from './controls.ts';
 import { selectGuestContext } from './address-space.ts';

@@ -3,7 +3,7 @@ import { gp, ud } from '../fault.ts';
 import type { HelperTable } from '../helper.ts';
 import { FS } from '../layout.ts';
 import { readLinear } from '../mmu/access.ts';
-import { flushTlb, flushTlbPage } from '../mmu/tlb.ts';
+import { flushPcid, flushTlb, flushTlbPage } from '../mmu/contexts.ts';
 import { advance, effectiveAddress, operandAddress } from '../system/operands.ts';
 import { requireCpl0 } from './control-register.ts';
 
@@ -21,7 +21,7 @@ export const translationInstructions: HelperTable = {
     const based = !cpu.code64 || insn.segment >= FS ? cpu.segments[insn.segment]!.base + offset : offset;
     flushTlbPage(cpu, BigInt.asUintN(cpu.code64 ? 64 : 32, based));
   },
-  /** The TLB has no PCID tags and keeps one PCID at a time: all types flush it whole. */
+  /** The types that spare global translations do not spare them here. */
   invpcid(cpu, insn) {
     if (!cpu.model.features.has('invpcid') || !insn.isMemory) throw ud();
     requireCpl0(cpu);
@@ -32,6 +32,7 @@ export const translationInstructions: HelperTable = {
     if (type > LAST_TYPE || pcid > 0xfffn) throw gp();
     if (type <= SINGLE_CONTEXT && pcid !== 0n && (cpu.cr4bits & CR4.PCIDE) === 0) throw gp();
     if (type === INDIVIDUAL_ADDRESS && !cpu.canonicalBase(linear)) throw gp();
-    flushTlb(cpu);
+    if (type > SINGLE_CONTEXT) flushTlb(cpu);
+    else flushPcid(cpu, Number(pcid), type === INDIVIDUAL_ADDRESS ? linear : undefined);
   },
 };

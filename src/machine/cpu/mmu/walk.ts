@@ -3,11 +3,13 @@
  * works on 32-bit halves and doubles and returns through `leaf`; nothing is allocated unless VMX asks for bigints.
  */
 import type { LinearAddr, PhysAddr } from '../../memory/address.ts';
-import { RAM } from '../../memory/layout.ts';
+import { RAM, RESERVED_1G, RESERVED_ADDRESS } from '../../memory/layout.ts';
+import type { LinearMemory } from '../../memory/linear-memory.ts';
 import * as L from '../layout.ts';
 import { CR0, CR4, EFER, Flag, type Cpu } from '../cpu.ts';
 import { GuestFault, Vector, gp } from '../fault.ts';
 import type { Access } from '../hooks.ts';
+import type { CpuModel } from '../models/model.ts';
 import { PDPTES } from './pdptes.ts';
 import { noteBigPage } from './tlb.ts';
 
@@ -18,7 +20,7 @@ export const Want = { write: 1, execute: 2, user: 4, implicit: 8, peek: 16 } as 
 export const PageFault = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16, protectionKey: 32 } as const;
 
 /** Bits common to paging-structure entries: SDM Vol. 3, figure 4-11. */
-const Entry = { PRESENT: 1, WRITABLE: 2, USER: 4, ACCESSED: 0x20, DIRTY: 0x40, PS: 0x80 } as const;
+export const Entry = { PRESENT: 1, WRITABLE: 2, USER: 4, ACCESSED: 0x20, DIRTY: 0x40, PS: 0x80 } as const;
 const { PRESENT, WRITABLE, USER, ACCESSED, DIRTY, PS } = Entry;
 const TWO_32 = 0x1_0000_0000;
 
@@ -188,7 +190,13 @@ function tableIndex(high: number, low: number, level: number): number {
 }
 
 /** Address bits of the low half of a leaf that lie below its page size and above the PAT bit: reserved. Index: level. */
-const BIG_PAGE_RESERVED = [0, 0, 0x1f_e000, 0x3fff_e000];
+export const BIG_PAGE_RESERVED = [0, 0, 0x1f_e000, 0x3fff_e000];
+
+/** Tells quick/walk.ts what the model reserves: address bits of an entry, and bits of one that maps 1 GByte. */
+export function publishReservedBits(m: LinearMemory, model: CpuModel): void {
+  m.u64[RESERVED_ADDRESS >> 3] = (1n << 52n) - (1n << BigInt(model.physicalBits));
+  m.u64[RESERVED_1G >> 3] = BigInt(model.features.has('pdpe1gb') ? BIG_PAGE_RESERVED[3]! : PS);
+}
 
 /** PAE, 4-level and 5-level paging: SDM Vol. 3, 4.4 and 4.5. */
 function walk64(cpu: Cpu, high: number, low: number, want: number): PhysAddr {
@@ -261,7 +269,7 @@ export function canonicalHigh(cpu: Cpu, high: number): boolean {
 }
 
 /** Where `pageFault` keeps the CR2 that it replaces: behind the PDPTEs in the CPU block. */
-const OLD_CR2 = PDPTES + 4 * 8;
+export const OLD_CR2 = PDPTES + 4 * 8;
 
 /** The page fault that the last walk recorded; CR2 is set at once. */
 export function pageFault(cpu: Cpu, high: number, low: number): GuestFault {

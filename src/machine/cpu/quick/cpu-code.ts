@@ -1,11 +1,12 @@
 import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
-import { CPU_BLOCK_SIZE, CPU_BLOCKS, TLB_ENTRIES, TLB_HALF_SIZE, TLB_PER_CPU, TLBS } from '../../memory/layout.ts';
+import { TLB_ENTRIES, TLB_HALF_SIZE } from '../../memory/layout.ts';
 import { CR4, Flag, VmxMode } from '../cpu.ts';
 import * as L from '../layout.ts';
 import { HOST_DELTA, READ_TAG, WRITE_TAG } from '../mmu/tlb.ts';
 import { FlagValues } from '../tiers/flag-values.ts';
 import type { FunctionBuilder, Local } from '../wasm/function.ts';
+import { contextInUse } from './walk.ts';
 
 /** Number of a function of the module by its name. */
 export type FunctionNumber = (name: string) => number;
@@ -51,9 +52,7 @@ export class CpuCode extends FlagValues {
 
   /** Address of the TLB half of supervisors, or of CPL 3 (mmu/tlb.ts: `tlbHalf`). */
   tlbHalf(user: boolean | Value): Value {
-    const index = w.shrU(w.sub(this.c, w.i32(CPU_BLOCKS)), w.i32(Math.log2(CPU_BLOCK_SIZE)));
-    const context = w.mul(this.u32(L.TLB_CONTEXT), w.i32(2 * TLB_HALF_SIZE));
-    const half = w.add(w.add(w.mul(index, w.i32(TLB_PER_CPU)), context), w.i32(TLBS));
+    const half = contextInUse(this.c);
     if (typeof user === 'boolean') return user ? w.add(half, w.i32(TLB_HALF_SIZE)) : half;
     return w.add(half, w.mul(user, w.i32(TLB_HALF_SIZE)));
   }

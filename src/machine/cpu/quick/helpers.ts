@@ -3,6 +3,7 @@ import { clts, movFromControl } from './control-registers.ts';
 import { syscall, sysret } from './fast-calls.ts';
 import { clac, cli, popf, pushf, stac, sti } from './flags.ts';
 import { ioHelpers } from './io.ts';
+import { invlpg, movToCr } from './paging.ts';
 import type { Quick } from './quick.ts';
 import { movFromSegment, rdmsr, readBase, swapgs, writeBase, wrmsr } from './segment-registers.ts';
 import { int3, intN } from './software-interrupts.ts';
@@ -41,6 +42,8 @@ export const quickHelpers: Readonly<Record<string, (q: Quick) => void>> = {
   int3,
   vmread,
   vmwrite,
+  invlpg,
+  mov_cr_r: movToCr,
   iret64: (q) => q.f.return(q.run('iret')),
   ...ioHelpers,
 };

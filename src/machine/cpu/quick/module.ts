@@ -21,6 +21,8 @@ import { quickHelpers } from './helpers.ts';
 import { iret } from './iret.ts';
 import { Quick, QUICK_PARAMS } from './quick.ts';
 import { ignoresResumeFlag, recordAt } from './records.ts';
+import { enter, slow } from './slow.ts';
+import { noteBigPage, walk } from './walk.ts';
 
 /** What TypeScript may call too: the quick ways of what is no instruction, or not only. 1: done; 0: nothing changed. */
 export interface QuickFunctions {
@@ -40,7 +42,8 @@ type Own = 'raise' | 'fault';
 const others = imports.filter(({ name }) => name !== 'raise' && name !== 'fault');
 
 /** All functions by name, in the order of their numbers: those in TypeScript, then the module's own. */
-const names = [...others.map((i) => `typescript ${i.name}`), ...Object.keys(shared), ...Object.keys(quickHelpers).map((name) => `quick_${name}`)];
+const quickNames = Object.keys(quickHelpers).map((name) => `quick_${name}`);
+const names = [...others.map((i) => `typescript ${i.name}`), ...Object.keys(shared), ...quickNames, 'noteBigPage', 'walk'];
 const number = (name: string): number => names.indexOf(name);
 
 /** `helper`: the quick way of the record's instruction, where it has one and nobody watches; else TypeScript. */
@@ -106,6 +109,11 @@ export function buildQuick(): Uint8Array<ArrayBuffer> {
   const functions: Record<string, FunctionBuilder> = {};
   for (const [name, { params, emit }] of Object.entries(shared)) functions[name] = build(params, (f) => new CpuCode(f, number), emit);
   for (const [name, emit] of Object.entries(quickHelpers)) functions[`quick_${name}`] = build(QUICK_PARAMS, (f) => new Quick(f, number), emit);
+  functions['noteBigPage'] = noteBigPage();
+  functions['walk'] = walk(number('noteBigPage'));
+  functions['slow'] = slow(number('walk'), number('typescript slow'), true);
+  functions['ram'] = slow(number('walk'), number('typescript ram'), false);
+  functions['enter'] = enter(number('walk'), number('typescript enter'));
   functions['helper'] = helper();
   functions['fault'] = build(QUICK_PARAMS, (f) => new Quick(f, number), fault);
   functions['raise'] = build(RAISE_PARAMS, (f) => new Quick(f, number), raise);

@@ -3,7 +3,7 @@ import type { Value } from '../wasm/value.ts';
 import * as w from '../wasm/value.ts';
 import * as L from '../layout.ts';
 import type { ImportName } from '../tiers/emitter.ts';
-import { REC_B, REC_BASE, REC_DISP, REC_INDEX } from '../tiers/record.ts';
+import { REC_B, REC_BASE, REC_DISP, REC_INDEX, REC_WHERE } from '../tiers/record.ts';
 import type { FunctionNumber } from './cpu-code.ts';
 import { CpuCode } from './cpu-code.ts';
 
@@ -48,6 +48,12 @@ export class Quick extends CpuCode {
   }
   regNumber(): Value {
     return w.shrU(w.load8u(this.record, REC_INDEX), w.i32(4));
+  }
+
+  /** Address of a memory operand without an index: `hasSimpleAddress` of tiers/block-builder.ts. */
+  simpleAddress(): Value {
+    const base = w.shl(w.shrU(w.load16u(this.record, REC_WHERE), w.i32(12)), w.i32(3));
+    return w.add(w.load64(w.add(this.c, base)), w.signed64(w.extend8(w.load8u(this.record, REC_INDEX))));
   }
 
   /** Calls a function of TypeScript, which knows from record and budget what time it is. */

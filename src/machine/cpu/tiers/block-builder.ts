@@ -36,6 +36,9 @@ export interface BlockRequest {
   readonly trapAt: ((offset: number) => boolean) | undefined;
 }
 
+/** A base register and a displacement of 8 bits: for the records of quick helpers (quick/quick.ts, `simpleAddress`). */
+const hasSimpleAddress = (d: Decoder): boolean => d.base >= 0 && d.base < 16 && d.index < 0 && d.disp === (d.disp << 24) >> 24;
+
 /** Turns decoded instructions into records. Plain and fast: it runs once for all code that runs once. */
 export class BlockBuilder {
   readonly #u8: Uint8Array;
@@ -234,9 +237,11 @@ export class BlockBuilder {
       if (fault) this.#u8[rec + REC_A] = 6;
       else {
         // Quick ways have registers for operands, or none.
-        this.#u8[rec + REC_A] = d.isMemory ? 0 : quickNumber(row.name, d.opsize);
+        const simple = flat && d.isMemory && row.name === 'invlpg' && hasSimpleAddress(d);
+        this.#u8[rec + REC_A] = d.isMemory && !simple ? 0 : quickNumber(row.name, d.opsize);
         this.#u8[rec + REC_BASE] = d.length;
-        this.#u8[rec + REC_INDEX] = d.modrm >= 0 ? d.rm | (d.reg << 4) : d.immLow;
+        this.#u8[rec + REC_INDEX] = simple ? d.disp : d.modrm >= 0 ? d.rm | (d.reg << 4) : d.immLow;
+        if (simple) this.#u16[(rec + REC_WHERE) >> 1] = (offset & 0xfff) | (d.base << 12);
         this.#keepInsn(rec);
       }
       return 'ends';

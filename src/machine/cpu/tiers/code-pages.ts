@@ -1,4 +1,4 @@
-import { CODE_TABLE_COUNT, CODE_TABLE_SIZE, CODE_TABLES, RECORDS, RECORDS_SIZE, RECORD_SIZE } from '../../memory/layout.ts';
+import { CODE_TABLE_COUNT, CODE_TABLE_SIZE, CODE_TABLES, PAGE_CODE, RECORDS, RECORDS_SIZE, RECORD_SIZE } from '../../memory/layout.ts';
 import type { LinearMemory } from '../../memory/linear-memory.ts';
 import type { Insn } from '../isa/insn.ts';
 import { MAX_BLOCK } from './record.ts';
@@ -71,6 +71,7 @@ export class CodePages {
     const codePage: CodePage = { page, mode, table, alone: new Map() };
     this.#pages.set(CodePages.key(page, mode), codePage);
     this.#byTable.set(table, codePage);
+    if (mode === 64) this.#publish(page, table);
     this.stats.pages++;
     return codePage;
   }
@@ -107,6 +108,7 @@ export class CodePages {
       found = true;
       this.observer?.dropped(codePage);
       this.#byTable.delete(codePage.table);
+      if (mode === 64) this.#publish(page, 0);
       this.#m.u32.fill(0, codePage.table >> 2, (codePage.table + CODE_TABLE_SIZE) >> 2);
       this.#freeTables.push(codePage.table);
       this.#pages.delete(CodePages.key(page, mode));
@@ -130,7 +132,13 @@ export class CodePages {
     }
   }
 
+  /** Tells emitted code of the table of a page's 64-bit code. */
+  #publish(page: number, table: number): void {
+    this.#m.u32[(PAGE_CODE >> 2) + page] = table;
+  }
+
   flush(): void {
+    for (const { page, mode } of this.#pages.values()) if (mode === 64) this.#publish(page, 0);
     this.#pages.clear();
     this.#byTable.clear();
     this.observer?.flushed();

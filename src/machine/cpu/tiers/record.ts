@@ -10,7 +10,8 @@
  *  12  i32  immediate; in branches the record of the target once known; in helpers the number of the kept `Insn`
  *
  * A helper's record has the number of its quick way (quick/helpers.ts) at 4, the instruction's length at 6, and at 7 the registers that ModRM.rm and
- * ModRM.reg name (4 bits each), or without ModRM the immediate byte.
+ * ModRM.reg name (4 bits each), or without ModRM the immediate byte. For an address that is a
+ * base register and a displacement of 8 bits (INVLPG) the latter is at 7, and the register in bits 12-15 of 2.
  *
  * VEX instructions have immediates of a byte: then 13 is the register in VEX.vvvv, 14 the one in bits 7:4 of the immediate.
  * Vector registers are given as their number times 8, like general ones.

@@ -131,5 +131,8 @@ export const store8 = store(0x3a);
 export const store16 = store(0x3b);
 export const storeV = (address: Value, value: Value, offset = 0): Code => [address.code, value.code, 0xfd, 11, 0, ...uleb(offset)];
 
+/** Fills bytes of memory: `memory.fill`. */
+export const fill = (address: Value, byte: Value, length: Value): Code => [address.code, byte.code, length.code, 0xfc, 11, 0];
+
 /** A SIMD operation by its number in the 0xfd space. */
 export const simd = (op: number, type: Type, ...operands: Value[]): Value => ({ type, code: [...operands.map((v) => v.code), 0xfd, ...uleb(op)] });

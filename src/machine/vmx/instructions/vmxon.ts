@@ -2,7 +2,7 @@ import { CR4, VmxMode } from '../../cpu/cpu.ts';
 import { gp, ud } from '../../cpu/fault.ts';
 import type { HelperTable } from '../../cpu/helper.ts';
 import { readMsr } from '../../cpu/msr.ts';
-import { switchContext, syncContext } from '../../cpu/mmu/tlb.ts';
+import { switchContext, syncContext } from '../../cpu/mmu/contexts.ts';
 import { cr0Violation, cr4Violation } from '../fixed-bits.ts';
 import { REVISION_ID } from '../fields.ts';
 import { vmFail, vmFailInvalid, vmSucceed } from '../failure.ts';
