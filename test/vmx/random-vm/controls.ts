@@ -36,8 +36,10 @@ function add(chosen: Set<VmxFeatureName>, name: VmxFeatureName): void {
 const RARE: ReadonlySet<VmxFeatureName> = new Set<VmxFeatureName>(['monitor-trap-flag']);
 const BY_MODE: ReadonlySet<VmxFeatureName> = new Set<VmxFeatureName>(['host-address-space-size', 'ia32e-mode-guest']);
 
-export function randomFeatures(model: CpuModel, random: Random): Set<VmxFeatureName> {
+/** Controls at random, and those wanted in any case. */
+export function randomFeatures(model: CpuModel, random: Random, wanted: readonly VmxFeatureName[]): Set<VmxFeatureName> {
   const chosen = new Set<VmxFeatureName>();
+  for (const name of wanted) add(chosen, name);
   const oneIn = random.pick([2, 4, 8]);
   for (const name of offeredControls(model)) {
     if (!BY_MODE.has(name) && random.chance(RARE.has(name) ? 14 : oneIn)) add(chosen, name);

@@ -15,6 +15,7 @@ import { controlsOn, randomFeatures, writeControls, type Controls } from './cont
 import { randomArrivals, schedule, type Arrival } from './events.ts';
 import { hypervisor, skipTable } from './hypervisor.ts';
 import { guestKinds, writeHandlers } from './kinds.ts';
+import type { VmxFeatureName } from '../../../src/machine/vmx/features.ts';
 import { Place } from './places.ts';
 
 /** A virtual machine, the same for both tiers. */
@@ -77,11 +78,21 @@ export function virtualMachine(setup: Setup, accel: MachineOptions['accel']): Se
 /** How long one runs. */
 export const TICKS = 20_000;
 
+/** Controls that some programs have in any case: chance alone seldom brings those together that an event needs. */
+const FOCI: readonly (readonly VmxFeatureName[])[] = [
+  [],
+  ['tpr-shadow'],
+  ['virtualize-apic-accesses', 'apic-register-virtualization'],
+  ['virtualize-apic-accesses', 'virtual-interrupt-delivery'],
+];
+
 export function randomSetup(n: number): Setup {
   const random = new Random(4_077_001n + BigInt(n));
-  const model = random.pick(['max', 'max', 'max', 'skylake', 'haswell', 'nehalem', 'penryn']);
-  const features = randomFeatures(cpuModel(model)!, random);
-  const kind = random.pick(guestKinds.filter((k) => !k.unrestricted || features.has('unrestricted-guest')));
+  const kind = guestKinds[n % guestKinds.length]!;
+  const focus = FOCI[Math.floor(n / guestKinds.length) % FOCI.length]!;
+  const wanted = [...focus, ...(kind.unrestricted ? (['unrestricted-guest'] as const) : [])];
+  const model = random.pick(['max', 'max', 'max', 'skylake', 'haswell', ...(wanted.length > 0 ? [] : ['nehalem', 'penryn'])]);
+  const features = randomFeatures(cpuModel(model)!, random, wanted);
   const permissions = random.pick([0x407, 0x407, 5, 4, 1, 0, 3, 2]);
   const controls = { features, kind, seed: random.u64(), permissions, timer: 20 + random.below(3000) };
   return { model, controls, arrivals: randomArrivals(random, TICKS), code: randomGuest(kind, features, random) };
