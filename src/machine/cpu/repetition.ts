@@ -1,5 +1,7 @@
 import { linearRip } from './block-finder.ts';
 import type { Cpu } from './cpu.ts';
+import type { Insn } from './isa/insn.ts';
+import * as L from './layout.ts';
 import { peekTranslate } from './mmu/walk.ts';
 
 const PREFIXES = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
@@ -21,4 +23,12 @@ export function atRepetition(cpu: Cpu): boolean {
     if (!PREFIXES.has(byte) && !rex) return repeated && isString(byte);
   }
   return false;
+}
+
+/** A repeated string helper runs once for each iteration; it is done when rCX is, or ZF ends a comparison. */
+export function unfinished(cpu: Cpu, insn: Insn): boolean {
+  if (insn.rep === 0 || !/^(ins|outs|movs|stos|lods|scas|cmps)$/.test(insn.name)) return false;
+  if (cpu.readGpr(1, insn.addrsize) === 0n) return false;
+  if (insn.name !== 'scas' && insn.name !== 'cmps') return true;
+  return cpu.m.u64[(cpu.block + L.RES) >> 3] === 0n === (insn.rep === 0xf3); // prettier-ignore
 }

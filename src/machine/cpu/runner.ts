@@ -3,8 +3,7 @@ import type { LinearMemory } from '../memory/linear-memory.ts';
 import type { MachineServices } from '../machine-services.ts';
 import type { Probe } from '../probe.ts';
 import type { StopReason } from '../stop.ts';
-import type { PhysAddr } from '../memory/address.ts';
-import { BlockFinder, CS_BASE, linearRip, ripOf } from './block-finder.ts';
+import { BlockFinder, linearRip, ripOf } from './block-finder.ts';
 import { afterSingleStep, boundary, calls, instructionBreakpoint, isRunnable, needsSingleStep, shadowOf } from './boundary.ts';
 import { dropNoted, trapNoted } from './breakpoint-registers.ts';
 import type { Cpu } from './cpu.ts';
@@ -19,6 +18,9 @@ import * as L from './layout.ts';
 import { AccessKind, commitBounce, FAULT_ABANDONED, ramAt, slowAccessAt } from './mmu/slow-path.ts';
 import { SEG_BASE, SEG_WRITE_END, SEGMENT_SIZE, SEGMENTS } from './layout.ts';
 import { resumeCounters } from './perfmon/counters.ts';
+import { unfinished } from './repetition.ts';
+import type { RunnerClient } from './runner-client.ts';
+import { copySlot, setHalves, setRipToSlowAddress, setSlowAddress } from './slots.ts';
 import { executeX87 } from './x87/index.ts';
 import { runExact } from './semantics/float/exact.ts';
 import { deliverEvent } from './system/deliver.ts';
@@ -51,23 +53,6 @@ const NEVER = -0x8000_0000;
 
 /** Does the probe want to hear of what quick ways do? They tell nobody; all else is reported by TypeScript. */
 const seesQuickWays = (probe: Probe | null): boolean => (probe?.branch ?? probe?.interrupt ?? probe?.port) !== undefined;
-
-/** What the machine wants to know of, and may stop the run for. */
-export interface RunnerClient {
-  /** A marked instruction is about to execute: a reason stops before it. */
-  stopAt(cpu: Cpu, linear: bigint): StopReason | undefined;
-  /** Does a data access hit a watchpoint? Called only while there are any, before the access. */
-  watches(cpu: Cpu, linear: bigint, size: number, write: boolean): boolean;
-  /** Could `watches` say so of any access now? The guest's own breakpoints apart. */
-  watchesData(): boolean;
-  /** Could `stopAtInstruction` stop at any instruction now? */
-  catchesInstructions(): boolean;
-  /** An instruction written in TypeScript is about to execute: a reason stops before it. */
-  stopAtInstruction(cpu: Cpu, insn: Insn): StopReason | undefined;
-  /** The run ends for this reason. */
-  stopped(reason: StopReason): void;
-  firmwareTrap(cpu: Cpu, physical: PhysAddr): void;
-}
 
 /** Runs CPUs: emitted code, the helpers it calls, and what happens between instructions. */
 export class Runner {
@@ -635,37 +620,4 @@ export class Runner {
       return 1;
     }
   }
-}
-
-/** Where emitted code goes on: at RIP. */
-function setSlowAddress(cpu: Cpu): void {
-  if (cpu.code64) copySlot(cpu, L.RIP, L.SLOW_ADDRESS);
-  else setHalves(cpu, L.SLOW_ADDRESS, 0, cpu.u32(L.RIP) + cpu.u32(CS_BASE));
-}
-
-/** The other way round. */
-function setRipToSlowAddress(cpu: Cpu): void {
-  if (cpu.code64) copySlot(cpu, L.SLOW_ADDRESS, L.RIP);
-  else setHalves(cpu, L.RIP, 0, cpu.u32(L.SLOW_ADDRESS) - cpu.u32(CS_BASE));
-}
-
-function setHalves(cpu: Cpu, slot: number, high: number, low: number): void {
-  cpu.setU32(slot, low);
-  cpu.setU32(slot + 4, high);
-}
-
-/** Copies a 64-bit slot of the CPU block without making a bigint. */
-function copySlot(cpu: Cpu, from: number, to: number): void {
-  const { u32 } = cpu.m;
-  const slot = cpu.block >> 2;
-  u32[slot + (to >> 2)] = u32[slot + (from >> 2)]!;
-  u32[slot + (to >> 2) + 1] = u32[slot + (from >> 2) + 1]!;
-}
-
-/** A repeated string helper runs once for each iteration; it is done when rCX is, or ZF ends a comparison. */
-function unfinished(cpu: Cpu, insn: Insn): boolean {
-  if (insn.rep === 0 || !/^(ins|outs|movs|stos|lods|scas|cmps)$/.test(insn.name)) return false;
-  if (cpu.readGpr(1, insn.addrsize) === 0n) return false;
-  if (insn.name !== 'scas' && insn.name !== 'cmps') return true;
-  return cpu.m.u64[(cpu.block + L.RES) >> 3] === 0n === (insn.rep === 0xf3); // prettier-ignore
 }
